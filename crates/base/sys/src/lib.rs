@@ -1,0 +1,14 @@
+//! The island of unsafe code: what Unix offers and the standard library does not wrap.
+//!
+//! Everything that needs `unsafe`, or that changes who the process is, lives here behind functions that are safe to call
+//! in any order. The crate knows Unix and nothing of mail. It trusts the kernel and the C library; it reports every
+//! failure as an `io::Error` and never exits.
+
+pub mod descriptor;
+pub mod identity;
+pub mod lock;
+pub mod process;
+pub mod safe_open;
+pub mod time;
+
+pub use identity::{Group, User};
