@@ -1,0 +1,56 @@
+//! Configuration: main.cf, master.cf, `$name` expansion and the parameter registry.
+//!
+//! Three steps, each with its own error. [`MainCf`] is *text*: what the administrator wrote, with the
+//! command line's `-o name=value` on top. A [`param_set!`] is *typed*: the parameters one program reads, each
+//! checked against its kind and bounds and with `$name` expanded. What is made of them (open tables, resolved
+//! names) is *live*, and belongs to other crates.
+//!
+//! There is no public get-by-name: a program reads what it declares, and what it declares is what `postconf`
+//! knows. The few names that cannot be known in advance (`TRANSPORT_destination_...`) have typed doors:
+//! [`transport_int`], [`transport_time`], [`transport_str`].
+//!
+//! Trust: the files belong to root. A set-gid program must refuse a configuration directory that the
+//! default main.cf does not list; see [`authorize_directory`].
+//!
+//! Failure: every problem is an [`Error`] whose text is Postfix's own, for the caller to log as `fatal:`.
+
+#[macro_use]
+mod macros;
+
+pub mod computed;
+mod declaration;
+mod error;
+mod expand;
+mod main_cf;
+pub mod params;
+mod values;
+
+pub use declaration::{Declaration, Kind, KindType, Mirror, Param, Spec, ValueOf, kinds, load, load_mirrored};
+pub use error::Error;
+pub use main_cf::{MainCf, config_directory};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    param_set! {
+        /// What flush(8) reads.
+        pub struct FlushParams { fast_flush_domains, fast_flush_refresh_time }
+    }
+
+    param_set! {
+        mirrored pub struct Mirrored { fast_flush_purge_time }
+    }
+
+    #[test]
+    fn sets_load() {
+        let mut main = MainCf::default();
+        main.set("fast_flush_refresh_time", "2d");
+        let params = FlushParams::load(&main).unwrap();
+        assert_eq!(params.fast_flush_refresh_time, Duration::from_secs(2 * 86_400));
+        assert_eq!(FlushParams::NAMES, ["fast_flush_domains", "fast_flush_refresh_time"]);
+        let params = Mirrored::load_as(&main, Mirror::Lmtp).unwrap();
+        assert_eq!(params.fast_flush_purge_time, Duration::from_secs(7 * 86_400));
+    }
+}

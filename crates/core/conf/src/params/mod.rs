@@ -1,0 +1,42 @@
+//! Every parameter, by topic. A topic is a file with one [`params!`](crate::params!) in it, named below twice.
+
+use crate::{Declaration, Spec};
+use std::sync::OnceLock;
+
+/// Names each topic file once: declares the module, re-exports its parameters and lists it for postconf.
+macro_rules! topics {
+    ($($topic:ident),* $(,)?) => {
+        $(
+            #[allow(missing_docs)]
+            pub mod $topic;
+            #[allow(ambiguous_glob_reexports)]
+            pub use $topic::*;
+        )*
+
+        fn topics() -> &'static [&'static [Declaration]] {
+            static TOPICS: &[&[Declaration]] = &[$($topic::ALL),*];
+            TOPICS
+        }
+    };
+}
+
+// To add a topic, write its file and add its name here; nothing else.
+topics! {
+    flush,
+}
+
+/// Every declared parameter, sorted by name.
+pub fn all() -> &'static [&'static Declaration] {
+    static SORTED: OnceLock<Vec<&'static Declaration>> = OnceLock::new();
+    SORTED.get_or_init(|| {
+        let mut list: Vec<_> = topics().iter().flat_map(|topic| topic.iter()).collect();
+        list.sort_by_key(|declaration| declaration.name);
+        list
+    })
+}
+
+/// The `lmtp_` parameter for what the SMTP client calls `smtp_REST`.
+pub(crate) fn lmtp_mirror(rest: &str) -> Option<&'static Spec> {
+    let _ = rest;
+    None // becomes: lmtp::SPECS.iter().copied().find(|spec| spec.name.strip_prefix("lmtp_") == Some(rest))
+}

@@ -1,0 +1,128 @@
+//! Text to typed values, with the bounds checked and the errors in Postfix's words.
+
+use crate::{Error, Kind, MainCf, Spec};
+use std::time::Duration;
+
+pub(crate) fn text(main: &MainCf, spec: &Spec) -> Result<String, Error> {
+    let value = main.expanded(spec)?;
+    let length = value.len() as i64;
+    if let Some(min) = spec.min.filter(|&min| length < min) {
+        return Err(Error::Value(format!("bad string length {length} < {min}: {} = {value}", spec.name)));
+    }
+    if let Some(max) = spec.max.filter(|&max| length > max) {
+        return Err(Error::Value(format!("bad string length {length} > {max}: {} = {value}", spec.name)));
+    }
+    Ok(value)
+}
+
+pub(crate) fn raw(main: &MainCf, spec: &Spec) -> Result<String, Error> {
+    let value = main.unexpanded(spec)?;
+    let length = value.len() as i64;
+    if let Some(min) = spec.min.filter(|&min| length < min) {
+        return Err(Error::Value(format!("bad string length ({length} < {min}): {} = {value}", spec.name)));
+    }
+    if let Some(max) = spec.max.filter(|&max| length > max) {
+        return Err(Error::Value(format!("bad string length ({length} > {max}): {} = {value}", spec.name)));
+    }
+    Ok(value)
+}
+
+pub(crate) fn int(main: &MainCf, spec: &Spec) -> Result<i64, Error> {
+    let value = number(spec.name, &main.expanded(spec)?, i32::MIN.into(), i32::MAX.into())?;
+    within(spec.name, value, spec.min, spec.max)
+}
+
+pub(crate) fn long(main: &MainCf, spec: &Spec) -> Result<i64, Error> {
+    let value = number(spec.name, &main.expanded(spec)?, i64::MIN, i64::MAX)?;
+    within(spec.name, value, spec.min, spec.max)
+}
+
+pub(crate) fn time(main: &MainCf, spec: &Spec) -> Result<Duration, Error> {
+    debug_assert!(spec.kind == Kind::Time);
+    let default = main.expand(spec.default)?;
+    let unit = default.bytes().find(u8::is_ascii_alphabetic).unwrap_or(b's');
+    seconds(spec.name, &main.expanded(spec)?, unit, spec.min, spec.max)
+}
+
+pub(crate) fn boolean(main: &MainCf, spec: &Spec) -> Result<bool, Error> {
+    let value = main.expanded(spec)?;
+    if value.eq_ignore_ascii_case("yes") {
+        return Ok(true);
+    }
+    if value.eq_ignore_ascii_case("no") {
+        return Ok(false);
+    }
+    Err(Error::Value(format!("bad boolean configuration: {} = {value}", spec.name)))
+}
+
+/// A decimal number as strtol(3) reads it, all of the text.
+pub(crate) fn number(name: &str, text: &str, least: i64, most: i64) -> Result<i64, Error> {
+    match strtol(text) {
+        Some((value, "")) if (least..=most).contains(&value) => Ok(value),
+        _ => Err(Error::Value(format!("bad numerical configuration: {name} = {text}"))),
+    }
+}
+
+pub(crate) fn within(name: &str, value: i64, min: Option<i64>, max: Option<i64>) -> Result<i64, Error> {
+    if let Some(min) = min.filter(|&min| value < min) {
+        return Err(Error::Value(format!("invalid {name} parameter value {value} < {min}")));
+    }
+    if let Some(max) = max.filter(|&max| value > max) {
+        return Err(Error::Value(format!("invalid {name} parameter value {value} > {max}")));
+    }
+    Ok(value)
+}
+
+/// A time with its bounds, in seconds.
+pub(crate) fn seconds(
+    name: &str,
+    text: &str,
+    unit: u8,
+    min: Option<i64>,
+    max: Option<i64>,
+) -> Result<Duration, Error> {
+    let Some(value) = parse_time(text, unit) else {
+        return Err(Error::Value(format!("parameter {name}: bad time value or unit: {text}")));
+    };
+    if let Some(min) = min.filter(|&min| value < min) {
+        return Err(Error::Value(format!("invalid {name}: {value} (min {min})")));
+    }
+    if let Some(max) = max.filter(|&max| value > max) {
+        return Err(Error::Value(format!("invalid {name}: {value} (max {max})")));
+    }
+    Ok(Duration::from_secs(value.unsigned_abs()))
+}
+
+/// Seconds in `text`, which may end in one of `smhdw`.
+///
+/// COMPAT: only the first character after the number counts, as in Postfix ("5minutes" is 5m). Test: `units`.
+pub fn parse_time(text: &str, default_unit: u8) -> Option<i64> {
+    let (value, rest) = strtol(text)?;
+    if value < 0 || value > i32::MAX.into() {
+        return None;
+    }
+    let factor: i64 = match rest.bytes().next().unwrap_or(default_unit) {
+        b's' => return Some(value),
+        b'm' => 60,
+        b'h' => 3600,
+        b'd' => 86_400,
+        b'w' => 7 * 86_400,
+        _ => return None,
+    };
+    (value < i64::from(i32::MAX) / factor).then_some(value * factor)
+}
+
+/// strtol(3) with base 10: the number and what follows it. Nothing when the text is empty or the number too large.
+pub(crate) fn strtol(text: &str) -> Option<(i64, &str)> {
+    if text.is_empty() {
+        return None;
+    }
+    let start = text.trim_start_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
+    let unsigned = start.strip_prefix(['-', '+']).unwrap_or(start);
+    let digits = unsigned.bytes().take_while(u8::is_ascii_digit).count();
+    if digits == 0 {
+        return Some((0, text));
+    }
+    let (number, rest) = start.split_at(start.len() - unsigned.len() + digits);
+    Some((number.trim_start_matches('+').parse().ok()?, rest))
+}
