@@ -1,0 +1,1 @@
+//! The logs of failed, delayed and traced recipients.
