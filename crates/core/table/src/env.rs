@@ -1,0 +1,66 @@
+//! What all tables of a process share: settings, and the tables that are open.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::rc::{Rc, Weak};
+
+use crate::flags::{Flags, Mode};
+use crate::open::Opener;
+use crate::table::Inner;
+
+/// Settings of the table code, and the registry of open tables: the same table is opened once.
+pub struct Env {
+    /// Where main.cf was read.
+    pub config_directory: PathBuf,
+    /// Where the daemons' sockets are.
+    pub queue_directory: PathBuf,
+    /// The type of tables that are named without one, on tool command lines.
+    pub default_database_type: String,
+    /// Initial size limit of LMDB files, in bytes.
+    pub lmdb_map_size: usize,
+    /// Keys and values are UTF-8, and case is folded by Unicode rules.
+    pub smtputf8_enable: bool,
+    /// Socket of the service that answers `proxy:` lookups.
+    pub proxymap_service: String,
+    /// Socket of the service that does `proxy:` updates.
+    pub proxywrite_service: String,
+    /// Build a missing or outdated index file from its text source.
+    pub rebuild: bool,
+    pub(crate) tables: RefCell<HashMap<(String, Mode, Flags), Weak<Inner>>>,
+    pub(crate) openers: RefCell<HashMap<&'static str, Opener>>,
+    pub(crate) random: Cell<u64>,
+}
+
+impl Default for Env {
+    /// Postfix's defaults, without a configuration file.
+    fn default() -> Self {
+        Self {
+            config_directory: PathBuf::from("/etc/postfix"),
+            queue_directory: PathBuf::from("/var/spool/postfix"),
+            default_database_type: "hash".to_owned(),
+            lmdb_map_size: 16 * 1024 * 1024,
+            smtputf8_enable: true,
+            proxymap_service: "proxymap".to_owned(),
+            proxywrite_service: "proxywrite".to_owned(),
+            rebuild: true,
+            tables: RefCell::default(),
+            openers: RefCell::default(),
+            random: Cell::default(),
+        }
+    }
+}
+
+impl Env {
+    /// Adds a table type, such as a database client that only some programs link.
+    pub fn register(&self, kind: &'static str, opener: Opener) {
+        self.openers.borrow_mut().insert(kind, opener);
+    }
+
+    /// A table whose file was replaced since it was opened: the process should end, so that its successor reads the
+    /// new file.
+    pub fn changed_table(&self) -> Option<String> {
+        let open: Vec<Rc<Inner>> = self.tables.borrow().values().filter_map(Weak::upgrade).collect();
+        open.iter().find(|table| table.is_replaced()).map(|table| table.title())
+    }
+}

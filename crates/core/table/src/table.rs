@@ -1,0 +1,403 @@
+//! A table that is open.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use crate::env::Env;
+use crate::error::Error;
+use crate::flags::{Flags, Mode};
+use crate::fold::{Utf8, casefold};
+use crate::local::{Entry, LocalFuture, Owner, Seek, Update};
+use crate::log;
+use crate::open::{self, Backend, OnFailure, Opened, Opening};
+
+/// A lookup table. Clones are the same table.
+#[derive(Clone)]
+pub struct Table(Rc<Inner>);
+
+pub(crate) struct Inner {
+    kind: String,
+    name: String,
+    flags: Flags,
+    owner: Owner,
+    folds: bool,
+    backend: Backend,
+}
+
+impl Inner {
+    pub(crate) fn title(&self) -> String {
+        format!("{}:{}", self.kind, self.name)
+    }
+
+    pub(crate) fn is_replaced(&self) -> bool {
+        matches!(&self.backend, Backend::Local(table) if table.is_replaced())
+    }
+}
+
+impl Table {
+    /// Opens `type:name` for lookups. Does not fail: a table that cannot be opened is logged as an error, and answers
+    /// every request with one.
+    pub fn open(spec: &str, env: &Rc<Env>, flags: Flags) -> Self {
+        Self::open_mode(spec, env, Mode::Read, flags)
+    }
+
+    /// As [`Table::open`], for updates as well.
+    pub fn open_mode(spec: &str, env: &Rc<Env>, mode: Mode, flags: Flags) -> Self {
+        match Self::open_or(spec, env, mode, flags, OnFailure::Substitute) {
+            Ok(table) => table,
+            Err(why) => Self::broken(spec, flags, why),
+        }
+    }
+
+    /// Opens a table; the error is Postfix's text.
+    pub fn try_open(spec: &str, env: &Rc<Env>, mode: Mode, flags: Flags) -> Result<Self, String> {
+        Self::open_or(spec, env, mode, flags, OnFailure::Report)
+    }
+
+    /// A table that logs `why` now, and answers every request with an error.
+    pub fn broken(spec: &str, flags: Flags, why: String) -> Self {
+        log::error!("{why}");
+        let (kind, name) = spec.split_once(':').unwrap_or((spec, ""));
+        Self(Rc::new(Inner {
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            flags: flags | Flags::PATTERN,
+            owner: Owner::TRUSTED,
+            folds: false,
+            backend: Backend::Broken(why),
+        }))
+    }
+
+    pub(crate) fn open_or(
+        spec: &str,
+        env: &Rc<Env>,
+        mode: Mode,
+        flags: Flags,
+        on_failure: OnFailure,
+    ) -> Result<Self, String> {
+        let key = (spec.to_owned(), mode, flags);
+        let shared = !flags.contains(Flags::BULK_UPDATE);
+        if shared && let Some(table) = env.tables.borrow().get(&key).and_then(std::rc::Weak::upgrade) {
+            return Ok(Self(table));
+        }
+        let Some((kind, name)) = spec.split_once(':') else {
+            return Err(format!("open dictionary: expecting \"type:name\" form instead of \"{spec}\""));
+        };
+        if kind.is_empty() || name.is_empty() {
+            return Err(format!(
+                "open dictionary: expecting \"type:name\" form instead of \"{kind}:{name}\""
+            ));
+        }
+        let opening = Opening { env, kind, name, mode, flags, on_failure };
+        let table = match (open::open(&opening), on_failure) {
+            (Ok(opened), _) => Self::from_opened(&opening, opened),
+            (Err(why), OnFailure::Substitute) => Self::broken(spec, flags, why),
+            (Err(why), OnFailure::Report) => return Err(why),
+        };
+        log::debug!("dict_open: {spec}");
+        if shared {
+            let mut tables = env.tables.borrow_mut();
+            tables.retain(|_, table| table.strong_count() > 0);
+            tables.insert(key, Rc::downgrade(&table.0));
+        }
+        Ok(table)
+    }
+
+    fn from_opened(opening: &Opening<'_>, opened: Opened) -> Self {
+        if let Backend::Direct(table) = opened.backend {
+            return table;
+        }
+        let mut flags = opening.flags | opened.flags;
+        if opening.utf8() {
+            flags |= Flags::UTF8_ACTIVE;
+        }
+        Self(Rc::new(Inner {
+            kind: opening.kind.to_owned(),
+            name: opening.name.to_owned(),
+            flags,
+            owner: opened.owner,
+            folds: opened.folds,
+            backend: opened.backend,
+        }))
+    }
+
+    /// `type:name`.
+    pub fn name(&self) -> String {
+        self.0.title()
+    }
+
+    /// What is before the colon.
+    pub fn kind(&self) -> &str {
+        &self.0.kind
+    }
+
+    /// What is after the colon.
+    pub fn file_name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// How the table was opened, and what it is.
+    pub fn flags(&self) -> Flags {
+        self.0.flags
+    }
+
+    /// Whether keys match patterns, so that only full names and addresses must be looked up.
+    pub fn is_pattern(&self) -> bool {
+        self.0.flags.contains(Flags::PATTERN)
+    }
+
+    /// Whether the table stands for one that could not be opened.
+    pub fn is_broken(&self) -> bool {
+        matches!(self.0.backend, Backend::Broken(_))
+    }
+
+    /// Who can change the contents.
+    pub fn owner(&self) -> Owner {
+        self.0.owner
+    }
+
+    /// The value of a key.
+    pub async fn lookup(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        if self.is_local() { self.lookup_here(key) } else { self.lookup_elsewhere(key).await }
+    }
+
+    /// The value of a key, when that takes no waiting: `None` for tables that another process answers.
+    pub fn lookup_now(&self, key: &[u8]) -> Option<Result<Option<Vec<u8>>, Error>> {
+        self.is_local().then(|| self.lookup_here(key))
+    }
+
+    /// The value of a key, for programs without a runtime.
+    ///
+    /// # Panics
+    ///
+    /// When called from asynchronous code about a table that another process answers.
+    pub fn lookup_blocking(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        match self.lookup_now(key) {
+            Some(answer) => answer,
+            None => crate::types::wait(self.lookup_elsewhere(key)),
+        }
+    }
+
+    /// Whether lookups take no waiting.
+    pub fn is_local(&self) -> bool {
+        match &self.0.backend {
+            Backend::Local(_) | Backend::Broken(_) => true,
+            Backend::Remote(_) => false,
+            Backend::Pipe(tables) | Backend::Union(tables) => tables.iter().all(Self::is_local),
+            Backend::Debug(table) | Backend::Direct(table) => table.is_local(),
+        }
+    }
+
+    fn lookup_here(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let Some(folded) = self.prepare_key(key) else { return Ok(None) };
+        let value = match &self.0.backend {
+            Backend::Local(table) => table.lookup(&folded)?,
+            Backend::Broken(why) => return Err(self.unavailable(why)),
+            Backend::Pipe(tables) => {
+                let mut query = Some(folded.into_owned());
+                for table in tables {
+                    let Some(key) = query else { return Ok(None) };
+                    query = table.lookup_here(&key)?;
+                }
+                query
+            }
+            Backend::Union(tables) => {
+                let mut all = Vec::new();
+                for table in tables {
+                    join(&mut all, table.lookup_here(&folded)?);
+                }
+                (!all.is_empty()).then_some(all)
+            }
+            Backend::Debug(table) => self.log_lookup(&folded, table.lookup_here(&folded))?,
+            Backend::Direct(table) => table.lookup_here(&folded)?,
+            Backend::Remote(_) => return Err(Error::retry(self.name())),
+        };
+        self.check_value(key, value)
+    }
+
+    fn lookup_elsewhere<'a>(&'a self, key: &'a [u8]) -> LocalFuture<'a, Result<Option<Vec<u8>>, Error>> {
+        Box::pin(async move {
+            let Some(folded) = self.prepare_key(key) else { return Ok(None) };
+            let value = match &self.0.backend {
+                Backend::Remote(table) => table.lookup(&folded).await?,
+                Backend::Pipe(tables) => {
+                    let mut query = Some(folded.into_owned());
+                    for table in tables {
+                        let Some(key) = query else { return Ok(None) };
+                        query = table.lookup(&key).await?;
+                    }
+                    query
+                }
+                Backend::Union(tables) => {
+                    let mut all = Vec::new();
+                    for table in tables {
+                        join(&mut all, table.lookup(&folded).await?);
+                    }
+                    (!all.is_empty()).then_some(all)
+                }
+                Backend::Debug(table) => self.log_lookup(&folded, table.lookup(&folded).await)?,
+                Backend::Local(_) | Backend::Direct(_) | Backend::Broken(_) => return self.lookup_here(key),
+            };
+            self.check_value(key, value)
+        })
+    }
+
+    /// The value of a key whose stored value is the base64 of a file's content.
+    pub fn decode_file_value(&self, key: &[u8], value: &[u8]) -> Result<Vec<u8>, Error> {
+        crate::rhs::content(value).map_err(|why| {
+            log::warning!("table {}: key {}: {why}", self.name(), bytes::show(key));
+            Error::config(self.name())
+        })
+    }
+
+    /// Stores a value.
+    pub fn update(&self, key: &[u8], value: &[u8]) -> Result<Update, Error> {
+        let Some(folded) = self.prepare_key(key) else { return Ok(Update::Stored) };
+        if self.is_utf8() && std::str::from_utf8(value).is_err() {
+            self.warn_value(key, value);
+            return Ok(Update::Stored);
+        }
+        let result = match &self.0.backend {
+            Backend::Local(table) => table.update(&folded, value),
+            Backend::Remote(table) => table.update(&folded, value).map(crate::types::wait),
+            Backend::Debug(table) => {
+                let result = table.update(&folded, value);
+                let outcome = match &result {
+                    Ok(Update::Stored) => "success",
+                    Ok(Update::Kept) => "failed",
+                    Err(_) => "error",
+                };
+                let (name, key, value) = (&self.0.name, bytes::show(&folded), bytes::show(value));
+                log::info!("{name} update: \"{key}\" = \"{value}\": {outcome}");
+                Some(result)
+            }
+            Backend::Broken(why) => Some(Err(self.unavailable(why))),
+            _ => None,
+        };
+        result.unwrap_or_else(|| Err(self.unsupported("update")))
+    }
+
+    /// Removes a key; whether it was there.
+    pub fn delete(&self, key: &[u8]) -> Result<bool, Error> {
+        let Some(folded) = self.prepare_key(key) else { return Ok(true) };
+        let result = match &self.0.backend {
+            Backend::Local(table) => table.delete(&folded),
+            Backend::Remote(table) => table.delete(&folded).map(crate::types::wait),
+            Backend::Debug(table) => {
+                let result = table.delete(&folded);
+                let outcome = match &result {
+                    Ok(true) => "success",
+                    Ok(false) => "failed",
+                    Err(_) => "error",
+                };
+                log::info!("{} delete: \"{}\": {outcome}", self.0.name, bytes::show(&folded));
+                Some(result)
+            }
+            Backend::Broken(why) => Some(Err(self.unavailable(why))),
+            _ => None,
+        };
+        result.unwrap_or_else(|| Err(self.unsupported("delete")))
+    }
+
+    /// The first entry, or the one after the last answer. The table is shared: so is the position.
+    pub fn sequence(&self, seek: Seek) -> Result<Option<Entry>, Error> {
+        let result = match &self.0.backend {
+            Backend::Local(table) => table.sequence(seek),
+            Backend::Remote(table) => table.sequence(seek).map(crate::types::wait),
+            Backend::Debug(table) => {
+                let result = table.sequence(seek);
+                let name = &self.0.name;
+                match &result {
+                    Ok(Some((key, value))) => {
+                        log::info!("{name} sequence: \"{}\" = \"{}\"", bytes::show(key), bytes::show(value));
+                    }
+                    _ => log::info!("{name} sequence: found EOF"),
+                }
+                Some(result)
+            }
+            Backend::Broken(why) => Some(Err(self.unavailable(why))),
+            _ => None,
+        };
+        result.unwrap_or_else(|| Err(self.unsupported("sequence")))
+    }
+
+    /// Ends a bulk update, when this is the last handle of the table.
+    pub fn close(self) -> Result<(), Error> {
+        match Rc::try_unwrap(self.0).map(|inner| inner.backend) {
+            Ok(Backend::Local(table)) => table.close(),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_utf8(&self) -> bool {
+        self.0.flags.contains(Flags::UTF8_ACTIVE)
+    }
+
+    /// The key as the table holds it; `None` when it cannot be in the table.
+    fn prepare_key<'a>(&self, key: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+        let flags = self.0.flags;
+        let utf8 = self.is_utf8();
+        if utf8 && std::str::from_utf8(key).is_err() {
+            let shown = bytes::show(key);
+            log::warning!("{}: non-UTF-8 key \"{shown}\": malformed UTF-8 or invalid codepoint", self.name());
+            return None;
+        }
+        let wanted = if flags.contains(Flags::FIXED) { Flags::FOLD_FIX } else { Flags::FOLD_MUL };
+        if !flags.contains(wanted) || !(utf8 || self.0.folds) {
+            return Some(Cow::Borrowed(key));
+        }
+        let is_folded = |byte: &u8| byte.is_ascii() && !byte.is_ascii_uppercase();
+        if key.iter().all(is_folded) {
+            return Some(Cow::Borrowed(key));
+        }
+        Some(Cow::Owned(casefold(key, if utf8 { Utf8::Enabled } else { Utf8::Disabled })))
+    }
+
+    fn check_value(&self, key: &[u8], value: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, Error> {
+        match &value {
+            Some(text) if self.is_utf8() && std::str::from_utf8(text).is_err() => {
+                self.warn_value(key, text);
+                Err(Error::config(self.name()))
+            }
+            _ => Ok(value),
+        }
+    }
+
+    fn warn_value(&self, key: &[u8], value: &[u8]) {
+        let (key, value) = (bytes::show(key), bytes::show(value));
+        let why = "malformed UTF-8 or invalid codepoint";
+        log::warning!("{}: key \"{key}\": non-UTF-8 value \"{value}\": {why}", self.name());
+    }
+
+    fn log_lookup(
+        &self,
+        key: &[u8],
+        answer: Result<Option<Vec<u8>>, Error>,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let text: &[u8] = match &answer {
+            Ok(Some(value)) => value,
+            Ok(None) => b"not_found",
+            Err(_) => b"error",
+        };
+        log::info!("{} lookup: \"{}\" = \"{}\"", self.0.name, bytes::show(key), bytes::show(text));
+        answer
+    }
+
+    fn unavailable(&self, why: &str) -> Error {
+        log::warning!("{} is unavailable. {why}", self.name());
+        Error::retry(self.name())
+    }
+
+    fn unsupported(&self, operation: &'static str) -> Error {
+        Error::Unsupported { table: self.name(), operation }
+    }
+}
+
+/// Adds a value to a comma-separated list.
+fn join(all: &mut Vec<u8>, value: Option<Vec<u8>>) {
+    let Some(value) = value else { return };
+    if !all.is_empty() {
+        all.push(b',');
+    }
+    all.extend_from_slice(&value);
+}
