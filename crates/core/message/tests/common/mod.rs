@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The folder of one area; `None`, with the reason printed, when the data is not there.
-pub fn area(name: &str) -> Option<PathBuf> {
+pub(crate) fn area(name: &str) -> Option<PathBuf> {
     let root = std::env::var_os("FERROFIX_CONFORMANCE").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/conformance/upstream"),
         PathBuf::from,
@@ -18,11 +18,11 @@ pub fn area(name: &str) -> Option<PathBuf> {
 }
 
 /// One `[[vector]]` table; values as bytes, `KEY_hex` decoded and stored under `KEY`.
-pub type Vector = BTreeMap<String, Vec<u8>>;
+pub(crate) type Vector = BTreeMap<String, Vec<u8>>;
 
 /// The vectors of a TOML file of the simple form that the corpus uses.
 #[allow(dead_code)]
-pub fn vectors(text: &str) -> Vec<Vector> {
+pub(crate) fn vectors(text: &str) -> Vec<Vector> {
     let mut vectors: Vec<Vector> = Vec::new();
     let mut rest = text;
     while let Some((line, tail)) = rest.split_once('\n') {
@@ -80,7 +80,7 @@ fn from_hex(text: &[u8]) -> Vec<u8> {
 
 /// The records of a message as the drivers of the corpus make them: at most 1024 bytes each.
 #[allow(dead_code)]
-pub fn records(message: &[u8]) -> Vec<(ferrofix_message::Ending, &[u8])> {
+pub(crate) fn records(message: &[u8]) -> Vec<(ferrofix_message::Ending, &[u8])> {
     let mut records = Vec::new();
     let mut rest = message;
     while !rest.is_empty() {
