@@ -22,6 +22,7 @@
 ///   its unit in the text; that unit is also the one of values written without a unit.
 /// - `computed PATH` names a `fn(&MainCf) -> Result<String, Error>` used when main.cf does not set the name.
 /// - A bound of 0 in Postfix's tables means "no bound" there: leave it out.
+/// - A name that Rust cannot spell follows its replacement: `double_bounce_notice_recipient ("2bounce_..."): Str`.
 /// - Kinds: `Str` (expanded), `Raw` (not expanded), `Int`, `Nint` (an `Int` whose default has `$`), `Long`,
 ///   `Time`, `Bool`, `Nbool` (a `Bool` whose default has `$`).
 ///
@@ -31,7 +32,7 @@
 macro_rules! params {
     ($(
         $(#[doc = $doc:literal])+
-        $name:ident : $kind:ident = $default:literal
+        $name:ident $(($written:literal))? : $kind:ident = $default:literal
             $(, computed $computed:path)? $(, min $min:literal)? $(, max $max:literal)? ;
     )*) => {
         $(
@@ -43,7 +44,7 @@ macro_rules! params {
             impl $crate::Param for $name {
                 type Kind = $crate::kinds::$kind;
                 const SPEC: &'static $crate::Spec = &$crate::Spec {
-                    name: stringify!($name),
+                    name: $crate::params!(@name $name $($written)?),
                     kind: $crate::Kind::$kind,
                     default: $default,
                     computed: $crate::params!(@option $(computed $computed)?),
@@ -63,6 +64,8 @@ macro_rules! params {
         /// Every parameter of this topic, without prose.
         pub static SPECS: &[&$crate::Spec] = &[$(<$name as $crate::Param>::SPEC),*];
     };
+    (@name $name:ident) => { stringify!($name) };
+    (@name $name:ident $written:literal) => { $written };
     (@option) => { None };
     (@option computed $path:path) => { Some($path) };
     (@option bound $bound:literal) => { Some($bound) };
@@ -123,7 +126,7 @@ macro_rules! param_set {
         #[allow(dead_code, unreachable_pub)]
         impl $set {
             /// The names of the parameters in the set.
-            $vis const NAMES: &'static [&'static str] = &[$(stringify!($name)),*];
+            $vis const NAMES: &'static [&'static str] = &[$(<$crate::params::$name as $crate::Param>::SPEC.name),*];
             const SPECS: &'static [&'static $crate::Spec] = &[$(<$crate::params::$name as $crate::Param>::SPEC),*];
         }
     };

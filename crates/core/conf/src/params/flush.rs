@@ -1,12 +1,18 @@
-//! The per-destination flush logs of flush(8).
+//! Mail by destination on request (ETRN, `sendmail -qR`), and who may use the queue.
 
 params! {
-    /// Destinations that are eligible for a log file of deferred mail, and with it for fast flushing.
+    /// Users who may flush the queue.
+    authorized_flush_users: Str = "static:anyone";
+
+    /// Users who may list the queue.
+    authorized_mailq_users: Str = "static:anyone";
+
+    /// Destinations for which lists of queued mail are kept, so that ETRN works for them.
     fast_flush_domains: Str = "$relay_domains";
 
-    /// How long an unused flush log is kept before it is removed.
+    /// Age from which an empty list of queued mail for a destination is removed.
     fast_flush_purge_time: Time = "7d", min 1;
 
-    /// How long a flush log may stay unread before its mail is tried again and the log is emptied.
+    /// Age from which a list of queued mail for a destination is flushed, should nobody ask for it.
     fast_flush_refresh_time: Time = "12h", min 1;
 }

@@ -22,8 +22,16 @@ macro_rules! topics {
 
 // To add a topic, write its file and add its name here; nothing else.
 topics! {
-    flush,
+    address, anvil, bounce, cleanup, compat, content, delivery_status, flush, identity, instance, lmtp,
+    local, logging, lookup, milter, paths, postscreen, process, qmgr, qmqpd, queue, requiretls, rewrite,
+    services, smtp, smtp_sasl, smtp_tls, smtpd, smtpd_access, smtpd_codes, smtpd_limits, smtpd_sasl,
+    smtpd_tls, submit, tls, tlsproxy, verify, virtual_mailbox,
 }
+
+pub mod legacy;
+
+#[cfg(test)]
+mod registry_tests;
 
 /// Every declared parameter, sorted by name.
 pub fn all() -> &'static [&'static Declaration] {
@@ -37,6 +45,5 @@ pub fn all() -> &'static [&'static Declaration] {
 
 /// The `lmtp_` parameter for what the SMTP client calls `smtp_REST`.
 pub(crate) fn lmtp_mirror(rest: &str) -> Option<&'static Spec> {
-    let _ = rest;
-    None // becomes: lmtp::SPECS.iter().copied().find(|spec| spec.name.strip_prefix("lmtp_") == Some(rest))
+    lmtp::SPECS.iter().copied().find(|spec| spec.name.strip_prefix("lmtp_") == Some(rest))
 }
