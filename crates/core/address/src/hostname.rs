@@ -300,7 +300,7 @@ pub fn valid_hostport(port: &[u8]) -> Result<(), Fault<'_>> {
     if port.is_empty() || !port.iter().all(u8::is_ascii_digit) {
         return Fault::new(Why::PortText, port);
     }
-    let in_range = port.len() <= 5
-        && port.iter().fold(0u32, |sum, digit| sum * 10 + u32::from(digit - b'0')) <= 65535;
+    let in_range =
+        port.len() <= 5 && port.iter().fold(0u32, |sum, digit| sum * 10 + u32::from(digit - b'0')) <= 65535;
     if in_range { Ok(()) } else { Fault::new(Why::PortRange, port) }
 }

@@ -70,8 +70,7 @@ pub fn to_ascii(name: &[u8]) -> Result<String, IdnFault> {
 pub fn to_utf8(name: &[u8]) -> Result<String, IdnFault> {
     let fault = |why| IdnFault { to: Form::Utf8, name: name.to_vec(), why };
     let text = std::str::from_utf8(name).map_err(|_| fault(MALFORMED))?;
-    let (converted, outcome) =
-        Uts46::new().to_unicode(name, AsciiDenyList::EMPTY, Hyphens::CheckFirstLast);
+    let (converted, outcome) = Uts46::new().to_unicode(name, AsciiDenyList::EMPTY, Hyphens::CheckFirstLast);
     if outcome.is_err() || converted.is_empty() {
         return Err(fault(reason(text)));
     }

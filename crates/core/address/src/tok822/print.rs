@@ -45,8 +45,7 @@ pub fn externalize_header(list: &[Token], breaks: Breaks) -> (Vec<u8>, Vec<Strin
 }
 
 pub(super) fn externalize_spaced(list: &[Token], spacing: Spacing) -> Vec<u8> {
-    let mut printer =
-        Printer { out: Vec::new(), breaks: Breaks::None, guard: None, warnings: Vec::new() };
+    let mut printer = Printer { out: Vec::new(), breaks: Breaks::None, guard: None, warnings: Vec::new() };
     printer.print(list, spacing);
     printer.out
 }

@@ -7,12 +7,12 @@ fn round(text: &str) -> String {
 #[test]
 fn groups_routes_and_comments() {
     assert_eq!(round("a b@c"), "a, b@c");
-    assert_eq!(round("A B <a@b> (c), x"), "A B <a@b> (c), x");
+    assert_eq!(round("A B <a@b> (c), x"), "A B <a@b>(c), x");
     assert_eq!(round("list: a@b, c;"), "list: a@b, c;");
     assert_eq!(round("<a (x) b>"), "<ab (x)>");
     assert_eq!(round("<a b@c>, d (e) f"), "<ab@c>, d, f (e)");
     assert_eq!(round(""), "");
-    assert_eq!(round("a:b"), "a:b");
+    assert_eq!(round("a:b"), "\"a:b\"");
     assert_eq!(round("<>"), "<>");
 }
 
