@@ -65,7 +65,12 @@ impl Spool {
     }
 
     /// Opens a message if [`Spool::check`] finds it good. Costs one path look-up instead of two.
-    pub fn open_ready(&self, queue: QueueName, id: &QueueId, access: Access) -> io::Result<Option<(File, Ready)>> {
+    pub fn open_ready(
+        &self,
+        queue: QueueName,
+        id: &QueueId,
+        access: Access,
+    ) -> io::Result<Option<(File, Ready)>> {
         let path = self.path(queue, id);
         let mut options = OpenOptions::new();
         // Never follow a link, and never wait for a FIFO's other end.

@@ -88,7 +88,13 @@ impl Spool {
         let directory = self.queue_directory(queue);
         let (file, temporary) = loop {
             let path = directory.join(spool::temporary_name());
-            match OpenOptions::new().read(true).write(true).create_new(true).mode(mode::INCOMPLETE).open(&path) {
+            match OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .mode(mode::INCOMPLETE)
+                .open(&path)
+            {
                 Ok(file) => break (file, path),
                 Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(fault) => return Err(fault),

@@ -43,7 +43,8 @@ impl Size {
         ];
         let mut fields = 0;
         for slot in slots {
-            let Some(number) = words.next().and_then(|word| std::str::from_utf8(word).ok()?.parse().ok()) else {
+            let Some(number) = words.next().and_then(|word| std::str::from_utf8(word).ok()?.parse().ok())
+            else {
                 break;
             };
             *slot = number;
@@ -318,7 +319,13 @@ mod tests {
 
     #[test]
     fn size_records() {
-        let size = Size { content_size: 336, content_offset: 728, recipients: 1, content_length: 336, ..Size::default() };
+        let size = Size {
+            content_size: 336,
+            content_offset: 728,
+            recipients: 1,
+            content_length: 336,
+            ..Size::default()
+        };
         let text = size.to_string();
         assert_eq!(text.len(), 95);
         assert_eq!(Size::parse(text.as_bytes()), Size { fields: 6, ..size });

@@ -28,7 +28,13 @@ impl Spool {
     /// the file now.
     ///
     /// A missing file is reported by the rename, not by the time stamp, as Postfix does.
-    pub fn put_back(&self, id: &QueueId, from: QueueName, to: QueueName, wake_at: SystemTime) -> io::Result<()> {
+    pub fn put_back(
+        &self,
+        id: &QueueId,
+        from: QueueName,
+        to: QueueName,
+        wake_at: SystemTime,
+    ) -> io::Result<()> {
         match self.set_wake_time(from, id, wake_at) {
             Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault),
             _ => {}
@@ -88,7 +94,8 @@ impl Spool {
         // Whole seconds: the queue manager compares whole seconds, and Postfix writes no others.
         let stamp = nix::sys::time::TimeSpec::new(since.as_secs().try_into().unwrap_or(0), 0);
         let path = self.path(queue, id);
-        utimensat(nix::fcntl::AT_FDCWD, &path, &stamp, &stamp, UtimensatFlags::FollowSymlink).map_err(io::Error::from)
+        utimensat(nix::fcntl::AT_FDCWD, &path, &stamp, &stamp, UtimensatFlags::FollowSymlink)
+            .map_err(io::Error::from)
     }
 
     /// Clears marks, such as [`mode::UNTHROTTLE`] once it was heeded.

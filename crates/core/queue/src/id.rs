@@ -59,7 +59,10 @@ impl QueueId {
     /// Accepts a file name that has the syntax of a queue id (or of a fast flush log); others are not ours.
     pub fn parse(name: impl AsRef<[u8]>) -> Option<QueueId> {
         let name = name.as_ref();
-        if name.is_empty() || name.len() > LONGEST || !name.iter().all(|&c| c.is_ascii_alphanumeric() || c == b'_') {
+        if name.is_empty()
+            || name.len() > LONGEST
+            || !name.iter().all(|&c| c.is_ascii_alphanumeric() || c == b'_')
+        {
             return None;
         }
         std::str::from_utf8(name).ok().map(|text| QueueId(text.into()))

@@ -64,3 +64,6 @@ pub fn reason(fault: &std::io::Error) -> String {
         None => text,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -240,7 +240,9 @@ pub fn decode(input: &[u8], limit: usize) -> Result<Decoded<'_>, Malformed> {
     }
     let total = used + length as usize;
     match input.get(used..total) {
-        Some(data) => Ok(Decoded::Record(Record { kind: RecordType::from_byte(kind), offset: 0, data }, total)),
+        Some(data) => {
+            Ok(Decoded::Record(Record { kind: RecordType::from_byte(kind), offset: 0, data }, total))
+        }
         None => Ok(Decoded::Partial { needed: total }),
     }
 }
@@ -311,7 +313,10 @@ mod tests {
 
     #[test]
     fn faults_have_postfix_texts() {
-        assert_eq!(decode(b"N\x80\x80\x80\x80\x01", 0).unwrap_err().to_string(), "too many length bits, record type 78");
+        assert_eq!(
+            decode(b"N\x80\x80\x80\x80\x01", 0).unwrap_err().to_string(),
+            "too many length bits, record type 78"
+        );
         assert_eq!(decode(b"N\x05hello", 4).unwrap_err().to_string(), "illegal length 5, record type 78");
         assert_eq!(decode(b"N\x05hel", 0), Ok(Decoded::Partial { needed: 7 }));
         assert_eq!(

@@ -58,8 +58,15 @@ impl Spool {
             let hashed = layout.hashed.iter().any(|name| name.eq_ignore_ascii_case(queue.as_str()));
             if hashed { layout.depth } else { 0 }
         });
-        let descriptors = OpenOptions::new().read(true).custom_flags(nix::libc::O_DIRECTORY).open("/proc/self/fd").ok();
-        Spool(Arc::new(Inner { root: root.into(), depths, ids: layout.ids, descriptors, unnamed: OnceLock::new() }))
+        let descriptors =
+            OpenOptions::new().read(true).custom_flags(nix::libc::O_DIRECTORY).open("/proc/self/fd").ok();
+        Spool(Arc::new(Inner {
+            root: root.into(),
+            depths,
+            ids: layout.ids,
+            descriptors,
+            unnamed: OnceLock::new(),
+        }))
     }
 
     /// The form of new ids.
@@ -148,6 +155,13 @@ impl Spool {
         })
     }
 
+    /// As on a file system without unnamed files.
+    #[cfg(test)]
+    pub(crate) fn named_only(self) -> Spool {
+        self.0.unnamed.set(false).expect("set once");
+        self
+    }
+
     /// Names an unnamed file, making directories on demand. Fails if the name is taken.
     pub(crate) fn link_unnamed(&self, file: &File, target: &Path) -> io::Result<()> {
         match self.link_unnamed_once(file, target) {
@@ -168,9 +182,13 @@ impl Spool {
         };
         let number = file.as_fd().as_raw_fd().to_string();
         let linked = match &self.0.descriptors {
-            Some(descriptors) => {
-                nix::unistd::linkat(descriptors, number.as_str(), AT_FDCWD, target, AtFlags::AT_SYMLINK_FOLLOW)
-            }
+            Some(descriptors) => nix::unistd::linkat(
+                descriptors,
+                number.as_str(),
+                AT_FDCWD,
+                target,
+                AtFlags::AT_SYMLINK_FOLLOW,
+            ),
             None => Err(direct),
         };
         linked.map_err(io::Error::from)
