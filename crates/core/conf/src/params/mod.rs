@@ -45,5 +45,13 @@ pub fn all() -> &'static [&'static Declaration] {
 
 /// The `lmtp_` parameter for what the SMTP client calls `smtp_REST`.
 pub(crate) fn lmtp_mirror(rest: &str) -> Option<&'static Spec> {
+    // Where the name has the greeting command in it, that differs too.
+    let rest = match rest {
+        "helo_name" => "lhlo_name",
+        "helo_timeout" => "lhlo_timeout",
+        "discard_ehlo_keywords" => "discard_lhlo_keywords",
+        "discard_ehlo_keyword_address_maps" => "discard_lhlo_keyword_address_maps",
+        other => other,
+    };
     lmtp::SPECS.iter().copied().find(|spec| spec.name.strip_prefix("lmtp_") == Some(rest))
 }

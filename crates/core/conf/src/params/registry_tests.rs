@@ -105,6 +105,15 @@ fn names_are_unique_and_sorted() {
 }
 
 #[test]
+fn lmtp_mirrors_smtp() {
+    let mirror = |rest| super::lmtp_mirror(rest).map(|spec| spec.name);
+    assert_eq!(mirror("connect_timeout"), Some("lmtp_connect_timeout"));
+    assert_eq!(mirror("helo_name"), Some("lmtp_lhlo_name"));
+    assert_eq!(mirror("discard_ehlo_keywords"), Some("lmtp_discard_lhlo_keywords"));
+    assert_eq!(mirror("never_send_ehlo"), None);
+}
+
+#[test]
 fn every_parameter_has_prose() {
     for declaration in all() {
         let prose = declaration.doc.trim();
