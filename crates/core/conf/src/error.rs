@@ -14,6 +14,14 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// The default main.cf, which decides about other directories, cannot be opened.
+    #[error("open file {path}: {}", reason(.source))]
+    OpenFile {
+        /// The file.
+        path: String,
+        /// Why not.
+        source: io::Error,
+    },
     /// A file that cannot be read.
     #[error("read {path}: {}", reason(.source))]
     Read {
@@ -46,7 +54,7 @@ pub enum Error {
 }
 
 /// What strerror(3) says, without the number that Rust adds.
-pub(crate) fn reason(error: &io::Error) -> String {
+pub fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.rfind(" (os error ") {
         Some(end) => text[..end].to_owned(),

@@ -17,17 +17,30 @@
 #[macro_use]
 mod macros;
 
+pub mod common;
+pub mod compat;
 pub mod computed;
 mod declaration;
 mod error;
-mod expand;
+pub mod expand;
+pub mod interfaces;
+pub mod lines;
 mod main_cf;
+pub mod master;
 pub mod params;
+#[cfg(test)]
+mod testing;
+mod transport;
 mod values;
 
-pub use declaration::{Declaration, Kind, KindType, Mirror, Param, Spec, ValueOf, kinds, load, load_mirrored};
-pub use error::Error;
-pub use main_cf::{MainCf, config_directory};
+pub use compat::{CompatLevel, compat_level};
+pub use declaration::{
+    Declaration, Kind, KindType, Mirror, Param, Spec, ValueOf, kinds, load, load_mirrored,
+};
+pub use error::{Error, reason};
+pub use main_cf::{DEFAULT_DIRECTORY, MainCf, authorize_directory, config_directory};
+pub use transport::{named_text, transport_int, transport_int_within, transport_str, transport_time};
+pub use values::parse_time;
 
 #[cfg(test)]
 mod tests {

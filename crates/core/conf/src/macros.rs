@@ -127,7 +127,9 @@ macro_rules! param_set {
         impl $set {
             /// The names of the parameters in the set.
             $vis const NAMES: &'static [&'static str] = &[$(<$crate::params::$name as $crate::Param>::SPEC.name),*];
-            const SPECS: &'static [&'static $crate::Spec] = &[$(<$crate::params::$name as $crate::Param>::SPEC),*];
+            /// Their declarations.
+            #[doc(hidden)]
+            $vis const SPECS: &'static [&'static $crate::Spec] = &[$(<$crate::params::$name as $crate::Param>::SPEC),*];
         }
     };
 }

@@ -1,10 +1,18 @@
 //! Text to typed values, with the bounds checked and the errors in Postfix's words.
 
+use crate::error::reason;
+use crate::lines::SPACE;
 use crate::{Error, Kind, MainCf, Spec};
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::time::Duration;
 
 pub(crate) fn text(main: &MainCf, spec: &Spec) -> Result<String, Error> {
-    let value = main.expanded(spec)?;
+    let mut value = main.expanded(spec)?;
+    if spec.name == "myorigin" && value.starts_with('/') {
+        value = first_line(spec.name, &value)?;
+    }
     let length = value.len() as i64;
     if let Some(min) = spec.min.filter(|&min| length < min) {
         return Err(Error::Value(format!("bad string length {length} < {min}: {} = {value}", spec.name)));
@@ -13,6 +21,22 @@ pub(crate) fn text(main: &MainCf, spec: &Spec) -> Result<String, Error> {
         return Err(Error::Value(format!("bad string length {length} > {max}: {} = {value}", spec.name)));
     }
     Ok(value)
+}
+
+/// The first line of the file that the value names, as Debian has it for `myorigin = /etc/mailname`.
+fn first_line(name: &str, path: &str) -> Result<String, Error> {
+    let mut options = OpenOptions::new();
+    let file = sys::safe_open::existing(Path::new(path), options.read(true))
+        .map_err(|error| Error::Value(format!("{path}: cannot open file: {}", reason(&error))))?;
+    let mut line = Vec::new();
+    BufReader::new(file)
+        .read_until(b'\n', &mut line)
+        .map_err(|error| Error::Value(format!("{path}: read error: {}", reason(&error))))?;
+    let line = String::from_utf8_lossy(&line).trim_matches(SPACE).to_owned();
+    if line.is_empty() {
+        return Err(Error::Value(format!("{name} file {path} is empty")));
+    }
+    Ok(line)
 }
 
 pub(crate) fn raw(main: &MainCf, spec: &Spec) -> Result<String, Error> {
@@ -125,4 +149,39 @@ pub(crate) fn strtol(text: &str) -> Option<(i64, &str)> {
     }
     let (number, rest) = start.split_at(start.len() - unsigned.len() + digits);
     Some((number.trim_start_matches('+').parse().ok()?, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units() {
+        for (text, seconds) in
+            [("10s", 10), ("10m", 600), ("10h", 36_000), ("10d", 864_000), ("10w", 6_048_000)]
+        {
+            assert_eq!(parse_time(text, b's'), Some(seconds));
+        }
+        assert_eq!(parse_time("5", b'h'), Some(18_000));
+        assert_eq!(parse_time("5minutes", b'h'), Some(300));
+        for text in ["", "-1s", "1x", "3000000000s", "100000w"] {
+            assert_eq!(parse_time(text, b's'), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_of_errors() {
+        let error = |result: Result<i64, Error>| result.unwrap_err().to_string();
+        let int = |text| number("x", text, i32::MIN.into(), i32::MAX.into());
+        assert_eq!(int(" 12").ok(), Some(12));
+        assert_eq!(error(int("10 # comment")), "bad numerical configuration: x = 10 # comment");
+        assert_eq!(error(int("")), "bad numerical configuration: x = ");
+        assert_eq!(error(int("3000000000")), "bad numerical configuration: x = 3000000000");
+        assert_eq!(error(within("x", 0, Some(1), None)), "invalid x parameter value 0 < 1");
+        assert_eq!(error(within("x", 9, None, Some(8))), "invalid x parameter value 9 > 8");
+        let time = |text| seconds("x", text, b's', Some(1), Some(60)).map(|_| 0);
+        assert_eq!(error(time("0")), "invalid x: 0 (min 1)");
+        assert_eq!(error(time("2m")), "invalid x: 120 (max 60)");
+        assert_eq!(error(time("2y")), "parameter x: bad time value or unit: 2y");
+    }
 }
