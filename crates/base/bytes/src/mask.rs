@@ -29,7 +29,8 @@ impl NameMask {
 
     /// The names of the bits that are set, in the table's order, separated by blanks.
     pub fn text(&self, bits: u32) -> String {
-        let names: Vec<&str> = self.0.iter().filter(|(_, bit)| bits & bit != 0).map(|(name, _)| *name).collect();
+        let names: Vec<&str> =
+            self.0.iter().filter(|(_, bit)| bits & bit != 0).map(|(name, _)| *name).collect();
         names.join(" ")
     }
 }

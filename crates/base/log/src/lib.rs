@@ -108,3 +108,14 @@ macro_rules! debug {
         }
     };
 }
+
+/// The number of a syslog facility, such as `mail` or `local7`.
+pub fn facility(name: &str) -> Option<u8> {
+    const NAMES: [&str; 12] = [
+        "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp",
+    ];
+    if let Some(local) = name.strip_prefix("local") {
+        return local.parse().ok().filter(|&number: &u8| number < 8).map(|number| 16 + number);
+    }
+    NAMES.iter().position(|known| *known == name).map(|number| number as u8)
+}

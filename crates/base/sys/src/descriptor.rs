@@ -42,7 +42,13 @@ pub fn set_blocking(fd: BorrowedFd<'_>) -> io::Result<()> {
 pub fn send(socket: BorrowedFd<'_>, passed: BorrowedFd<'_>) -> io::Result<()> {
     let passed = [passed.as_raw_fd()];
     let payload = [IoSlice::new(b"\0")];
-    sendmsg::<()>(socket.as_raw_fd(), &payload, &[ControlMessage::ScmRights(&passed)], MsgFlags::MSG_NOSIGNAL, None)?;
+    sendmsg::<()>(
+        socket.as_raw_fd(),
+        &payload,
+        &[ControlMessage::ScmRights(&passed)],
+        MsgFlags::MSG_NOSIGNAL,
+        None,
+    )?;
     Ok(())
 }
 
@@ -61,5 +67,9 @@ pub fn receive(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
             return Ok(unsafe { OwnedFd::from_raw_fd(number) });
         }
     }
-    Err(io::Error::from(if message.bytes == 0 { io::ErrorKind::UnexpectedEof } else { io::ErrorKind::InvalidData }))
+    Err(io::Error::from(if message.bytes == 0 {
+        io::ErrorKind::UnexpectedEof
+    } else {
+        io::ErrorKind::InvalidData
+    }))
 }

@@ -22,7 +22,8 @@ impl<'a> Descriptors<'a> {
     /// The numbers must be above 2 and differ. Sources that lie in the range of the targets are moved away first, so any
     /// order works. The borrowed descriptors must stay open until `spawn` returns.
     pub fn apply(self, command: &mut Command) {
-        let pairs: Vec<(RawFd, RawFd)> = self.pairs.iter().map(|(fd, number)| (fd.as_raw_fd(), *number)).collect();
+        let pairs: Vec<(RawFd, RawFd)> =
+            self.pairs.iter().map(|(fd, number)| (fd.as_raw_fd(), *number)).collect();
         let above = pairs.iter().map(|(_, number)| *number).max().unwrap_or(2) + 1;
         let mut moved: Vec<RawFd> = Vec::with_capacity(pairs.len());
         // SAFETY: between fork and exec only fcntl, dup2 and close run, which are async-signal-safe; `moved` has its

@@ -10,7 +10,8 @@ use std::path::Path;
 /// Refuses what is not a regular file, has other than one hard link, or changed between the look and the open; a
 /// symbolic link is followed only when root owns it and its directory is root's alone to write.
 pub fn existing(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    let file = options.create(false).create_new(false).truncate(false).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let file =
+        options.create(false).create_new(false).truncate(false).custom_flags(libc::O_NONBLOCK).open(path)?;
     let opened = file.metadata()?;
     if opened.nlink() != 1 && opened.is_file() {
         return Err(refusal("file has multiple hard links"));

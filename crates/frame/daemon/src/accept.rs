@@ -1,0 +1,86 @@
+//! The sockets that master listens on, seen from a process it started.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, UnixDatagram, UnixListener, UnixStream, unix::pipe};
+
+use crate::{Connection, Fatal, Options, Transport};
+
+/// The longest batch of trigger requests that is read at once.
+const TRIGGER_LIMIT: usize = 1024;
+
+/// How long a trigger client may take to say something.
+const TRIGGER_PATIENCE: Duration = Duration::from_secs(5);
+
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+    Pass(UnixListener),
+    Fifo(pipe::Receiver),
+    Datagrams(Option<UnixDatagram>),
+}
+
+impl Listener {
+    /// Takes over the sockets that master left open.
+    pub(crate) fn inherit(options: &Options) -> Result<Vec<OwnedFd>, Fatal> {
+        (0..options.sockets)
+            .map(|number| sys::descriptor::inherit(ipc::master::LISTEN + number))
+            .collect::<io::Result<_>>()
+            .map_err(|error| Fatal::new(format!("this program is started by the master process ({error})")))
+    }
+
+    /// Must be called on the event loop.
+    pub(crate) fn open(fd: OwnedFd, transport: Transport) -> io::Result<Self> {
+        sys::descriptor::set_nonblocking(fd.as_fd())?;
+        Ok(match transport {
+            Transport::Inet => Self::Tcp(TcpListener::from_std(fd.into())?),
+            Transport::Unix => Self::Unix(UnixListener::from_std(fd.into())?),
+            Transport::Pass => Self::Pass(UnixListener::from_std(fd.into())?),
+            Transport::Fifo => Self::Fifo(pipe::Receiver::from_owned_fd(fd)?),
+            Transport::UnixDgram => Self::Datagrams(Some(UnixDatagram::from_std(fd.into())?)),
+        })
+    }
+
+    /// The next client. Another process may snatch a client away; that is not an error but a longer wait.
+    pub(crate) async fn accept(&mut self) -> io::Result<Connection> {
+        match self {
+            Self::Tcp(listener) => {
+                let (socket, peer) = listener.accept().await?;
+                Ok(Connection::Tcp(socket, peer))
+            }
+            Self::Unix(listener) => Ok(Connection::Unix(listener.accept().await?.0)),
+            Self::Pass(listener) => passed(listener.accept().await?.0).await,
+            Self::Fifo(fifo) => {
+                let mut requests = Vec::with_capacity(TRIGGER_LIMIT);
+                fifo.read_buf(&mut requests).await?;
+                Ok(Connection::Triggers(requests))
+            }
+            Self::Datagrams(socket) => match socket.take() {
+                Some(socket) => Ok(Connection::Datagrams(socket)),
+                None => std::future::pending().await,
+            },
+        }
+    }
+}
+
+async fn passed(carrier: UnixStream) -> io::Result<Connection> {
+    carrier.readable().await?;
+    let fd = sys::descriptor::receive(carrier.as_fd())?;
+    let socket = std::net::TcpStream::from(fd);
+    socket.set_nonblocking(true)?;
+    let peer = socket.peer_addr()?;
+    Ok(Connection::Tcp(tokio::net::TcpStream::from_std(socket)?, peer))
+}
+
+/// Reads what a trigger client has to say.
+pub(crate) async fn triggers(mut socket: UnixStream) -> Vec<u8> {
+    let mut requests = Vec::with_capacity(TRIGGER_LIMIT);
+    let read = tokio::time::timeout(TRIGGER_PATIENCE, socket.read_buf(&mut requests)).await;
+    if let Ok(Err(error)) = read {
+        log::debug!("read trigger: {error}");
+    }
+    requests
+}
