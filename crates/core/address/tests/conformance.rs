@@ -106,7 +106,7 @@ fn same(got: &str, want: &str) {
 
 fn show_tree(list: &[Token], indent: usize, out: &mut String) {
     for token in list {
-        let _ = write!(out, "{:indent$} ", "");
+        write!(out, "{:indent$} ", "").unwrap();
         match token {
             Token::Op(op) => writeln!(out, "OP \"{}\"", *op as char).unwrap(),
             Token::Address(address) => {
