@@ -146,35 +146,6 @@ impl<R: Read> BounceLog<R> {
         self.lines.get_ref()
     }
 
-    /// The next entry; `None` at the end.
-    ///
-    /// Lines that make no sense are skipped with a warning. An entry that the end of the file cuts off (no blank line
-    /// follows) does not count: its writer was interrupted, and will be heard again.
-    pub fn next(&mut self) -> Option<Entry> {
-        let mut entry = Entry::default();
-        let mut found = false;
-        loop {
-            if !self.read_line() {
-                return None;
-            }
-            if self.line.is_empty() {
-                if found {
-                    break;
-                }
-                continue;
-            }
-            found = true;
-            let line = printable(&self.line, b'?');
-            if line.first().is_some_and(u8::is_ascii_alphanumeric) {
-                self.take_attribute(&line, &mut entry);
-            } else {
-                self.take_old_style(&line, &mut entry);
-            }
-        }
-        self.fill_in(&mut entry);
-        Some(entry)
-    }
-
     /// Reads up to a newline. A last line without one still counts, unless it is empty.
     fn read_line(&mut self) -> bool {
         self.line.clear();
@@ -262,6 +233,39 @@ impl<R: Read> BounceLog<R> {
     }
 }
 
+/// Entries in order.
+///
+/// Lines that make no sense are skipped with a warning. An entry that the end of the file cuts off (no blank line
+/// follows) does not count: its writer was interrupted, and will be heard again.
+impl<R: Read> Iterator for BounceLog<R> {
+    type Item = Entry;
+
+    fn next(&mut self) -> Option<Entry> {
+        let mut entry = Entry::default();
+        let mut found = false;
+        loop {
+            if !self.read_line() {
+                return None;
+            }
+            if self.line.is_empty() {
+                if found {
+                    break;
+                }
+                continue;
+            }
+            found = true;
+            let line = printable(&self.line, b'?');
+            if line.first().is_some_and(u8::is_ascii_alphanumeric) {
+                self.take_attribute(&line, &mut entry);
+            } else {
+                self.take_old_style(&line, &mut entry);
+            }
+        }
+        self.fill_in(&mut entry);
+        Some(entry)
+    }
+}
+
 /// Whether the DSN notification flags make sense: NEVER stands alone.
 fn is_notify(flags: i64) -> bool {
     const NEVER: i64 = 1;
@@ -274,8 +278,7 @@ mod tests {
     use super::*;
 
     fn read(text: &[u8], queue: QueueName) -> Vec<Entry> {
-        let mut log = BounceLog::new(text, queue, "defer/ABC".into());
-        std::iter::from_fn(|| log.next()).collect()
+        BounceLog::new(text, queue, "defer/ABC".into()).collect()
     }
 
     #[test]

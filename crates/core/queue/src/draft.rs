@@ -227,6 +227,20 @@ impl Draft {
         self.write_at(offset, &[kind.as_byte()])
     }
 
+    /// Gives the unfinished message its name, so that the bounce service can open it. Readers of the queue still pass it
+    /// by: its mode is that of an unfinished one.
+    pub fn make_visible(&mut self) -> io::Result<()> {
+        self.flush()?;
+        if self.path.is_some() {
+            return Ok(());
+        }
+        self.set_mode(mode::INCOMPLETE)?;
+        let path = self.spool.path(self.queue, &self.id);
+        self.spool.link_unnamed(&self.file, &path)?;
+        self.path = Some(path);
+        Ok(())
+    }
+
     /// Makes the message durable and visible. When this returns `Ok`, and only then, we are responsible for it.
     ///
     /// On an error the file is gone, or as good as gone: it has no name, or the mode of an unfinished one.

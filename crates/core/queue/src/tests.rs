@@ -50,7 +50,7 @@ fn a_life() {
         let id = draft.id().clone();
         assert_eq!(id.form(), form);
         assert_eq!(draft.commit(Commit::to(QueueName::Incoming)).unwrap(), id);
-        assert_eq!(files(&spool, QueueName::Incoming), [id.clone()]);
+        assert_eq!(files(&spool, QueueName::Incoming), std::slice::from_ref(&id));
         let ready = spool.check(QueueName::Incoming, &id).unwrap();
         assert_eq!(ready.mode(), 0o700);
         assert_eq!(ready.status.nlink(), 1);
@@ -212,7 +212,9 @@ fn upstream_queue_files() {
     paths.push(folder.join("postcat/test-queue-file"));
     for path in paths {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if !name.starts_with("test-queue-file") && !(name.starts_with("bug") && name.ends_with(".file")) {
+        let is_queue_file =
+            name.starts_with("test-queue-file") || name.starts_with("bug") && name.ends_with(".file");
+        if !is_queue_file {
             continue;
         }
         let file = fs::File::open(&path).unwrap();
