@@ -21,6 +21,7 @@ pub mod common;
 pub mod compat;
 pub mod computed;
 mod declaration;
+pub mod environment;
 mod error;
 pub mod expand;
 pub mod interfaces;

@@ -1,5 +1,7 @@
 //! Logical lines, as main.cf, master.cf and lookup table sources have them.
 
+use crate::Error;
+
 /// A logical line: a line and the lines after it that begin with white space, without their line ends.
 #[derive(Debug, PartialEq, Eq)]
 pub struct LogicalLine {
@@ -80,6 +82,43 @@ pub fn split_name_value(text: &str) -> Result<(&str, &str), &'static str> {
     }
 }
 
+/// The elements of a list in which `{ }` may hold one together, such as `import_environment`; an error names the
+/// parameter.
+pub fn split_list(name: &str, text: &str) -> Result<Vec<String>, Error> {
+    let element = |text| match in_braces(text) {
+        (text, None) => Ok(text.to_owned()),
+        (_, Some(problem)) => Err(Error::Value(format!("{name}: {problem}"))),
+    };
+    bytes::list::split_braced(text, bytes::list::SEPARATORS).map(element).collect()
+}
+
+/// The text inside `{ }`, without the blanks at its ends; text that does not begin with `{` stays as it is.
+///
+/// Beside it what is wrong, in Postfix's words; the text is then what can be made of it.
+pub fn in_braces(text: &str) -> (&str, Option<String>) {
+    let Some(inner) = text.strip_prefix('{') else { return (text, None) };
+    let mut level = 1usize;
+    let end = inner.find(|char| {
+        match char {
+            '{' => level += 1,
+            '}' => level -= 1,
+            _ => {}
+        }
+        level == 0
+    });
+    let (inner, problem) = match end {
+        None => (inner, Some(format!("missing '}}' in \"{text}\""))),
+        Some(end) => {
+            let (inner, rest) = inner.split_at(end);
+            (inner, (rest != "}").then(|| format!("syntax error after '}}' in \"{text}\"")))
+        }
+    };
+    (inner.trim_matches(SPACE), problem)
+}
+
+/// What separates the fields of master.cf.
+pub const BLANKS: &str = " \t\r\n";
+
 /// White space as isspace(3) has it.
 pub(crate) const SPACE: &[char] = &[' ', '\t', '\n', '\r', '\x0b', '\x0c'];
 
@@ -97,6 +136,28 @@ mod tests {
         assert_eq!(split_name_value("a="), Ok(("a", "")));
         assert_eq!(split_name_value("= b"), Err("missing attribute name"));
         assert_eq!(split_name_value("a b = c"), Err("missing '=' after attribute name"));
+    }
+
+    #[test]
+    fn conformance_of_lists() {
+        let read = crate::testing::conformance;
+        let (Some(input), Some(want)) = (read("text/mail_parm_split.in"), read("text/mail_parm_split.ref"))
+        else {
+            return;
+        };
+        let mut got = String::new();
+        for line in input.lines() {
+            got += &format!("Input:\t>{line}<\n");
+            let elements: Vec<_> =
+                bytes::list::split_braced(line, bytes::list::SEPARATORS).map(in_braces).collect();
+            for problem in elements.iter().filter_map(|(_, problem)| problem.as_ref()) {
+                got += &format!("unknown: warning: stdin: {problem}\n");
+            }
+            elements.iter().for_each(|(text, _)| got += &format!("Output:\t>{text}<\n"));
+        }
+        assert_eq!(got, want);
+        let error = split_list("import_environment", "TZ { A=b").unwrap_err().to_string();
+        assert_eq!(error, "import_environment: missing '}' in \"{ A=b\"");
     }
 
     /// The vectors of Postfix's own test, where the conformance data are at hand.

@@ -49,7 +49,9 @@ impl MainCf {
         main
     }
 
-    fn read_file(&mut self, file: &Path) -> Result<(), Error> {
+    /// Adds what a file says. For postconf, which reads main.cf without conditions.
+    #[doc(hidden)]
+    pub fn read_file(&mut self, file: &Path) -> Result<(), Error> {
         let path = file.display().to_string();
         for line in LogicalLines::new(&path, &read_settled(file)?) {
             let text = String::from_utf8_lossy(&line.text);
@@ -85,6 +87,12 @@ impl MainCf {
             }
             Err(problem) => Err(Error::Value(format!("invalid \"-o {argument}\" option value: {problem}"))),
         }
+    }
+
+    /// Forgets a setting. For postconf.
+    #[doc(hidden)]
+    pub fn unset(&mut self, name: &str) {
+        self.written.remove(name);
     }
 
     /// Whether main.cf or the command line sets the parameter.

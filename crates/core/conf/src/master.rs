@@ -1,7 +1,8 @@
 //! master.cf: the services, what they listen on and how they run.
 
-use crate::lines::{LogicalLines, SPACE};
+use crate::lines::{BLANKS, LogicalLines, SPACE, in_braces};
 use crate::{CompatLevel, Error, MainCf, compat, compat_level, interfaces, params};
+use bytes::list::split_braced;
 use std::fs;
 use std::path::Path;
 
@@ -237,8 +238,11 @@ impl<'a> Fields<'a> {
         let (maxproc, _) = self.number("max_proc", &defaults.process_limit.to_string())?;
         let command = self.text("command", None)?.to_owned();
         let mut args = Vec::new();
-        while let Some(arg) = self.argument() {
-            args.push(arg.map_err(|problem| self.error(&problem))?);
+        for arg in split_braced(self.rest, BLANKS) {
+            match in_braces(arg) {
+                (text, None) => args.push(text.to_owned()),
+                (_, Some(problem)) => return Err(self.error(&problem)),
+            }
         }
         Ok(Some(Entry {
             name: name.to_owned(),
@@ -293,49 +297,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// An argument; `{ }` around it holds blanks together and goes away.
-    fn argument(&mut self) -> Option<Result<String, String>> {
-        let start = self.rest.trim_start_matches(SPACE);
-        let mut level = 0i32;
-        let end = start.find(|char| match char {
-            '{' => {
-                level += 1;
-                false
-            }
-            '}' => {
-                level -= 1;
-                false
-            }
-            _ => level <= 0 && SPACE.contains(&char),
-        });
-        let (word, rest) = start.split_at(end.unwrap_or(start.len()));
-        self.rest = rest;
-        if word.is_empty() {
-            return None;
-        }
-        Some(if word.starts_with('{') { in_braces(word) } else { Ok(word.to_owned()) })
-    }
-
     fn bad_field(&self, name: &str, value: &str) -> Error {
         self.error(&format!("field \"{name}\": bad value: \"{value}\""))
     }
 
     fn error(&self, problem: &str) -> Error {
         Error::Value(format!("{}: line {}: {problem}", self.path, self.line))
-    }
-}
-
-/// The text inside `{ }`, blanks at its ends removed.
-fn in_braces(text: &str) -> Result<String, String> {
-    let mut level = 0i32;
-    let end = text.find(|char| {
-        level += i32::from(char == '{') - i32::from(char == '}');
-        level == 0
-    });
-    match end {
-        None => Err(format!("missing '}}' in \"{text}\"")),
-        Some(end) if end + 1 < text.len() => Err(format!("syntax error after '}}' in \"{text}\"")),
-        Some(end) => Ok(text.get(1..end).unwrap_or_default().trim_matches(SPACE).to_owned()),
     }
 }
 
