@@ -86,7 +86,7 @@ impl Logger {
     fn write(&mut self, severity: Severity, text: &str) {
         let text = clean(severity, text);
         if let Some(program) = &self.sinks.stderr {
-            let _ = writeln!(std::io::stderr().lock(), "{program}: {text}");
+            let _lost = writeln!(std::io::stderr().lock(), "{program}: {text}");
         }
         if self.sinks.syslog.is_none() && self.sinks.postlog.is_none() {
             return;
@@ -104,7 +104,7 @@ impl Logger {
                 && let Some(path) = &postlog.fallback
                 && let Ok(mut file) = std::fs::OpenOptions::new().append(true).create(true).open(path)
             {
-                let _ = writeln!(file, "{line}");
+                let _lost = writeln!(file, "{line}");
             }
         }
     }
@@ -118,7 +118,7 @@ impl Logger {
         let t = LocalTime::at(second);
         self.stamp.0 = second;
         self.stamp.1.clear();
-        let _ = write!(
+        let _infallible = write!(
             self.stamp.1,
             "{} {:>2} {:02}:{:02}:{:02}",
             t.month_name(),

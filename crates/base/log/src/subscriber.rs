@@ -10,7 +10,7 @@ use crate::{Severity, sink};
 
 /// Makes mail events reach the sinks. Harmless when a test has installed a subscriber of its own.
 pub(crate) fn install() {
-    let _ = tracing::subscriber::set_global_default(MailEvents);
+    let _already = tracing::subscriber::set_global_default(MailEvents);
 }
 
 struct MailEvents;
@@ -48,7 +48,7 @@ struct Text(String);
 impl Visit for Text {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if field.name() == "message" {
-            let _ = write!(self.0, "{value:?}");
+            let _infallible = write!(self.0, "{value:?}");
         }
     }
 }

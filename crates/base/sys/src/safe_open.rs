@@ -29,7 +29,7 @@ pub fn existing(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     } else if (named.dev(), named.ino()) != (opened.dev(), opened.ino()) {
         return Err(refusal("file has been removed or replaced"));
     }
-    let _ = crate::descriptor::set_blocking(std::os::fd::AsFd::as_fd(&file));
+    crate::descriptor::set_blocking(std::os::fd::AsFd::as_fd(&file))?;
     Ok(file)
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// An enhanced status code `class.subject.detail`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Status {
     text: [u8; 9],
     length: u8,
@@ -55,12 +55,6 @@ impl Status {
             at += 1;
         }
         Self { text, length: bytes.len() as u8 }
-    }
-}
-
-impl Default for Status {
-    fn default() -> Self {
-        Self { text: [0; 9], length: 0 }
     }
 }
 

@@ -19,30 +19,28 @@ pub const GENERATION: &str = "GENERATION";
 /// service whose program serves many clients. 0 means no limit. A process that is not told serves one.
 pub const CLIENT_LIMIT: &str = "CLIENT_LIMIT";
 
-/// Programs that serve many clients in one process, as they are named in master.cf.
-pub const MANY_CLIENTS: [&str; 21] = [
-    "anvil",
-    "bounce",
-    "cleanup",
-    "discard",
-    "dnsblog",
-    "error",
-    "flush",
-    "lmtp",
-    "oqmgr",
-    "pickup",
-    "postscreen",
-    "proxymap",
-    "qmgr",
-    "scache",
-    "showq",
-    "smtp",
-    "smtpd",
-    "tlsmgr",
-    "tlsproxy",
-    "trivial-rewrite",
-    "verify",
-];
+/// How a program's processes share its service's `maxproc`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// One client at a time in each process: `maxproc` processes, as Postfix has it.
+    Processes,
+    /// Many clients in each process: `maxproc` clients in all, in at most one process a core.
+    Clients,
+    /// Any number of clients in each process, also in Postfix: at most `maxproc` processes and one a core.
+    Unlimited,
+}
+
+/// How a program, named as in master.cf, shares its service's `maxproc`.
+pub fn sharing(program: &str) -> Sharing {
+    match program {
+        "bounce" | "cleanup" | "discard" | "dnsblog" | "error" | "flush" | "lmtp" | "showq" | "smtp" | "smtpd" => {
+            Sharing::Clients
+        }
+        "anvil" | "nqmgr" | "oqmgr" | "pickup" | "postlogd" | "postscreen" | "proxymap" | "qmgr" | "scache" | "tlsmgr"
+        | "tlsproxy" | "trivial-rewrite" | "verify" => Sharing::Unlimited,
+        _ => Sharing::Processes,
+    }
+}
 
 /// A report to master.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

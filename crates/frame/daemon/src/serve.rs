@@ -86,7 +86,7 @@ async fn turn<S: Service>(
         return Ok(());
     }
     let master = Master::open(status)?;
-    let arrivals = listen::<S>(&startup, sockets)?;
+    let arrivals = listen(&startup, sockets)?;
     Loop { service: Rc::clone(&service), startup, control, master, arrivals }.run().await;
     service.end().await;
     Ok(())
@@ -180,7 +180,7 @@ struct Arrivals {
     single: Option<Listener>,
 }
 
-fn listen<S: Service>(startup: &Startup, sockets: Vec<OwnedFd>) -> Result<Arrivals, Fatal> {
+fn listen(startup: &Startup, sockets: Vec<OwnedFd>) -> Result<Arrivals, Fatal> {
     let mut listeners = Vec::new();
     for socket in sockets {
         listeners.push(Listener::open(socket, startup.options.transport)?);

@@ -39,8 +39,8 @@ impl Startup {
         log::set_verbose(options.verbose);
 
         let mut main = MainCf::read(&conf::config_directory())?;
-        for (name, value) in &options.overrides {
-            main.set(name, value);
+        for name_and_value in &options.overrides {
+            main.set_option(name_and_value)?;
         }
         main.set("process_name", &program);
         main.set("service_name", &options.service);

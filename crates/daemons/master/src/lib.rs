@@ -1,0 +1,90 @@
+//! master(8) - runs the other daemons.
+//!
+//! Reads master.cf, listens on every service's sockets, and starts a process for a service when a client comes and no
+//! process is free. It counts processes, throttles commands that fail at start, sends wakeup triggers, and on SIGHUP
+//! reads its configuration again: processes of the old configuration finish what they are at and end.
+//!
+//! master is the one program that stays root: it therefore does as little as possible. It reads configuration that
+//! belongs to root, never reads from a client, and takes from its children only fixed-size status reports. It is a plain
+//! poll(2) loop without an asynchronous runtime.
+//!
+//! What fails: a broken configuration at start is fatal; at reload it is fatal too, as in Postfix, since half a mail
+//! system is worse than a missing one. Out of processes: the service is throttled and tried again later. When master
+//! dies its children see their status pipe end and follow.
+//!
+//! Started by an ordinary user it runs everything as that user, says so once, and refuses services that need another
+//! identity by leaving that to the programs concerned.
+
+mod children;
+mod instance;
+mod listen;
+mod options;
+mod plan;
+mod service;
+mod supervisor;
+mod wakeup;
+
+use std::process::ExitCode;
+
+use conf::MainCf;
+
+use crate::instance::{Instance, Locked};
+use crate::options::Options;
+
+conf::param_set! {
+    /// What master(8) reads.
+    pub struct MasterParams {
+        queue_directory, data_directory, daemon_directory, mail_owner, mail_version, syslog_name, syslog_facility,
+        myhostname, maillog_file, postlog_service_name, default_process_limit, service_throttle_time,
+        inet_interfaces, master_service_disable
+    }
+}
+
+/// A reason to end, for the log.
+#[derive(Debug)]
+pub(crate) struct Fatal(String);
+
+impl<E: std::fmt::Display> From<E> for Fatal {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// The whole life of the program.
+pub fn main() -> ExitCode {
+    log::init("postfix/master", log::Sinks::terminal("postfix/master"));
+    match live() {
+        Ok(code) => code,
+        Err(Fatal(text)) => {
+            log::fatal!("{text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn live() -> Result<ExitCode, Fatal> {
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+    sys::process::ignore_signal(nix::libc::SIGPIPE);
+    let options = Options::parse(std::env::args().skip(1))?;
+    log::set_verbose(options.verbose);
+    if let Some(directory) = &options.config_directory {
+        sys::identity::change_environment([("MAIL_CONFIG", Some(directory.as_str()))]);
+    }
+    if sys::identity::is_set_id() {
+        return Err(Fatal::from("the master command must not run as a set-uid process"));
+    }
+    let main = MainCf::read(&conf::config_directory())?;
+    let params = MasterParams::load(&main)?;
+    let queue_directory = &params.queue_directory;
+    std::env::set_current_dir(queue_directory).map_err(|error| format!("chdir {queue_directory}: {error}"))?;
+    if options.test_lock {
+        let running = instance::is_running();
+        return Ok(if running { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+    }
+    let ready = options.detach()?;
+    let instance = match Instance::lock(&params)? {
+        Locked::Ours(instance) => instance,
+        Locked::Theirs(text) => return Err(Fatal(text)),
+    };
+    supervisor::run(options, params, main, instance, ready)
+}

@@ -1,0 +1,5 @@
+//! master(8): runs the other daemons.
+
+fn main() -> std::process::ExitCode {
+    ferrofix_master::main()
+}
