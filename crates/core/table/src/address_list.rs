@@ -6,7 +6,6 @@ use crate::cidr::{Address, CidrPattern};
 use crate::env::Env;
 use crate::error::Error;
 use crate::list::{Item, ListFlags, Patterns, What, name_matches};
-use crate::log;
 
 /// Network addresses, net/mask patterns and tables of addresses.
 pub struct AddressList(Hosts);

@@ -1,13 +1,14 @@
 //! What all tables of a process share: settings, and the tables that are open.
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 
 use crate::flags::{Flags, Mode};
 use crate::open::Opener;
 use crate::table::Inner;
+use crate::types::ProxyPool;
 
 /// Settings of the table code, and the registry of open tables: the same table is opened once.
 pub struct Env {
@@ -29,7 +30,8 @@ pub struct Env {
     pub rebuild: bool,
     pub(crate) tables: RefCell<HashMap<(String, Mode, Flags), Weak<Inner>>>,
     pub(crate) openers: RefCell<HashMap<&'static str, Opener>>,
-    pub(crate) random: Cell<u64>,
+    pub(crate) buildable: RefCell<HashSet<&'static str>>,
+    pub(crate) proxies: RefCell<HashMap<String, Rc<ProxyPool>>>,
 }
 
 impl Default for Env {
@@ -46,15 +48,53 @@ impl Default for Env {
             rebuild: true,
             tables: RefCell::default(),
             openers: RefCell::default(),
-            random: Cell::default(),
+            buildable: RefCell::default(),
+            proxies: RefCell::default(),
         }
     }
 }
 
+conf::param_set! {
+    /// What the table code reads.
+    pub struct TableParams {
+        queue_directory,
+        default_database_type,
+        lmdb_map_size,
+        smtputf8_enable,
+        proxymap_service_name,
+        proxywrite_service_name,
+    }
+}
+
 impl Env {
+    /// Settings from main.cf.
+    pub fn load(main: &conf::MainCf) -> Result<Rc<Self>, conf::Error> {
+        let params = TableParams::load(main)?;
+        Ok(Rc::new(Self {
+            config_directory: main.path().to_owned(),
+            queue_directory: params.queue_directory.into(),
+            default_database_type: params.default_database_type,
+            lmdb_map_size: usize::try_from(params.lmdb_map_size).unwrap_or_default(),
+            smtputf8_enable: params.smtputf8_enable,
+            proxymap_service: params.proxymap_service_name,
+            proxywrite_service: params.proxywrite_service_name,
+            ..Self::default()
+        }))
+    }
+
     /// Adds a table type, such as a database client that only some programs link.
     pub fn register(&self, kind: &'static str, opener: Opener) {
         self.openers.borrow_mut().insert(kind, opener);
+    }
+
+    /// Adds a table type that postmap(1) can build as well.
+    pub fn register_buildable(&self, kind: &'static str, opener: Opener) {
+        self.register(kind, opener);
+        self.buildable.borrow_mut().insert(kind);
+    }
+
+    pub(crate) fn is_buildable(&self, kind: &str) -> bool {
+        self.buildable.borrow().contains(kind)
     }
 
     /// A table whose file was replaced since it was opened: the process should end, so that its successor reads the

@@ -12,7 +12,9 @@
 //! for UTF-8 where `smtputf8_enable` asks for it. Values come from files that an administrator controls, or from a
 //! user's alias file; [`Table::owner`] tells which.
 
+pub mod address;
 mod address_list;
+pub mod build;
 mod cidr;
 mod env;
 mod error;
@@ -21,7 +23,6 @@ mod fold;
 mod lines;
 mod list;
 mod local;
-mod log;
 mod macros;
 mod maps;
 mod open;
@@ -42,3 +43,7 @@ pub use local::{Entry, LocalFuture, LocalTable, Owner, RemoteTable, Seek, Trust,
 pub use maps::{FindFlags, Found, Maps};
 pub use open::{Backend, OnFailure, Opened, Opener, Opening};
 pub use table::Table;
+pub use types::TYPES;
+
+/// What `strerror(3)` says when nothing is known about an error.
+pub(crate) const NO_ERROR: &str = "Success";

@@ -1,7 +1,5 @@
 //! Logical lines of a table's text: comments and blank lines removed, indented lines joined to the one before.
 
-use crate::log;
-
 /// Reads the logical lines of a text.
 pub(crate) struct Lines<'a> {
     /// The file name for messages.

@@ -7,7 +7,6 @@ use crate::env::Env;
 use crate::error::Error;
 use crate::flags::Flags;
 use crate::fold::{Utf8, casefold};
-use crate::log;
 use crate::open::reason;
 use crate::table::Table;
 use crate::text;

@@ -33,8 +33,8 @@ pub trait LocalTable {
         false
     }
 
-    /// Ends a bulk update.
-    fn close(self: Box<Self>) -> Result<(), Error> {
+    /// Ends a bulk update: its result becomes the table's contents.
+    fn close(&self) -> Result<(), Error> {
         Ok(())
     }
 }

@@ -1,7 +1,5 @@
 //! `$name` in results of pattern tables.
 
-use crate::log;
-
 /// A piece of a text with `$name`, `${name}` or `$(name)` in it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Piece {

@@ -5,7 +5,6 @@ use std::rc::Rc;
 use crate::env::Env;
 use crate::error::Error;
 use crate::flags::{Flags, Mode};
-use crate::log;
 use crate::open::OnFailure;
 use crate::table::Table;
 use crate::text;

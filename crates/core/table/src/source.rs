@@ -1,7 +1,6 @@
 //! The `key whitespace value` text format of postmap(1) and texthash tables.
 
 use crate::lines::Lines;
-use crate::log;
 use crate::rhs;
 use crate::text::{Unbalanced, key_length};
 

@@ -8,7 +8,6 @@ use crate::error::Error;
 use crate::flags::{Flags, Mode};
 use crate::fold::{Utf8, casefold};
 use crate::local::{Entry, LocalFuture, Owner, Seek, Update};
-use crate::log;
 use crate::open::{self, Backend, OnFailure, Opened, Opening};
 
 /// A lookup table. Clones are the same table.
@@ -21,6 +20,7 @@ pub(crate) struct Inner {
     flags: Flags,
     owner: Owner,
     folds: bool,
+    on_failure: OnFailure,
     backend: Backend,
 }
 
@@ -64,6 +64,7 @@ impl Table {
             flags: flags | Flags::PATTERN,
             owner: Owner::TRUSTED,
             folds: false,
+            on_failure: OnFailure::Substitute,
             backend: Backend::Broken(why),
         }))
     }
@@ -117,6 +118,7 @@ impl Table {
             flags,
             owner: opened.owner,
             folds: opened.folds,
+            on_failure: opening.on_failure,
             backend: opened.backend,
         }))
     }
@@ -158,12 +160,13 @@ impl Table {
 
     /// The value of a key.
     pub async fn lookup(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        if self.is_local() { self.lookup_here(key) } else { self.lookup_elsewhere(key).await }
+        let answer = if self.is_local() { self.lookup_here(key) } else { self.lookup_elsewhere(key).await };
+        answer.map_err(|error| self.settle(error))
     }
 
     /// The value of a key, when that takes no waiting: `None` for tables that another process answers.
     pub fn lookup_now(&self, key: &[u8]) -> Option<Result<Option<Vec<u8>>, Error>> {
-        self.is_local().then(|| self.lookup_here(key))
+        self.is_local().then(|| self.lookup_here(key).map_err(|error| self.settle(error)))
     }
 
     /// The value of a key, for programs without a runtime.
@@ -174,7 +177,7 @@ impl Table {
     pub fn lookup_blocking(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         match self.lookup_now(key) {
             Some(answer) => answer,
-            None => crate::types::wait(self.lookup_elsewhere(key)),
+            None => crate::types::wait(self.lookup_elsewhere(key)).map_err(|error| self.settle(error)),
         }
     }
 
@@ -274,7 +277,7 @@ impl Table {
             Backend::Broken(why) => Some(Err(self.unavailable(why))),
             _ => None,
         };
-        result.unwrap_or_else(|| Err(self.unsupported("update")))
+        result.unwrap_or_else(|| Err(self.unsupported("update"))).map_err(|error| self.settle(error))
     }
 
     /// Removes a key; whether it was there.
@@ -296,7 +299,7 @@ impl Table {
             Backend::Broken(why) => Some(Err(self.unavailable(why))),
             _ => None,
         };
-        result.unwrap_or_else(|| Err(self.unsupported("delete")))
+        result.unwrap_or_else(|| Err(self.unsupported("delete"))).map_err(|error| self.settle(error))
     }
 
     /// The first entry, or the one after the last answer. The table is shared: so is the position.
@@ -318,13 +321,13 @@ impl Table {
             Backend::Broken(why) => Some(Err(self.unavailable(why))),
             _ => None,
         };
-        result.unwrap_or_else(|| Err(self.unsupported("sequence")))
+        result.unwrap_or_else(|| Err(self.unsupported("sequence"))).map_err(|error| self.settle(error))
     }
 
-    /// Ends a bulk update, when this is the last handle of the table.
-    pub fn close(self) -> Result<(), Error> {
-        match Rc::try_unwrap(self.0).map(|inner| inner.backend) {
-            Ok(Backend::Local(table)) => table.close(),
+    /// Ends a bulk update: its result becomes the table's contents.
+    pub fn close(&self) -> Result<(), Error> {
+        match &self.0.backend {
+            Backend::Local(table) => table.close(),
             _ => Ok(()),
         }
     }
@@ -381,6 +384,17 @@ impl Table {
         };
         log::info!("{} lookup: \"{}\" = \"{}\"", self.0.name, bytes::show(key), bytes::show(text));
         answer
+    }
+
+    /// In a daemon, a fault of one table is no reason to end: it is logged, and the request has to be made again.
+    fn settle(&self, error: Error) -> Error {
+        match error {
+            Error::Fault(text) if self.0.on_failure == OnFailure::Substitute => {
+                log::error!("{text}");
+                Error::retry(self.name())
+            }
+            other => other,
+        }
     }
 
     fn unavailable(&self, why: &str) -> Error {

@@ -13,7 +13,6 @@ use crate::error::Error;
 use crate::flags::Flags;
 use crate::fold::{Utf8, casefold};
 use crate::local::{Entry, LocalTable, Owner, Seek, Update};
-use crate::log;
 use crate::open::{Opened, Opening, reason};
 use crate::rhs;
 use crate::source::{self, Rules};
@@ -105,6 +104,19 @@ pub(crate) fn open_texthash(opening: &Opening<'_>) -> Result<Opened, String> {
         std::thread::sleep(Duration::from_millis(300));
     };
     Ok(Opened::local(table, Flags::FIXED).folding().owned_by(owner))
+}
+
+/// The text of a table that should have an index file, but has none and cannot get one.
+pub(crate) fn open_unindexed(opening: &Opening<'_>) -> Option<Opened> {
+    let content = std::fs::read(opening.name).ok()?;
+    let owner = std::fs::metadata(opening.name).ok()?.uid();
+    let mut entries = BTreeMap::new();
+    let utf8 = if opening.utf8() { Utf8::Enabled } else { Utf8::Disabled };
+    for (key, value) in crate::build::read(opening, &content) {
+        entries.entry(casefold(&key, utf8)).or_insert(value);
+    }
+    let table = Memory { entries: RefCell::new(entries), position: RefCell::default() };
+    Some(Opened::local(table, Flags::FIXED).folding().owned_by(Owner::of_file(owner)))
 }
 
 /// Whether a file may have changed while it was read.
