@@ -33,11 +33,10 @@ pub enum Sharing {
 /// How a program, named as in master.cf, shares its service's `maxproc`.
 pub fn sharing(program: &str) -> Sharing {
     match program {
-        "bounce" | "cleanup" | "discard" | "dnsblog" | "error" | "flush" | "lmtp" | "showq" | "smtp" | "smtpd" => {
-            Sharing::Clients
-        }
-        "anvil" | "nqmgr" | "oqmgr" | "pickup" | "postlogd" | "postscreen" | "proxymap" | "qmgr" | "scache" | "tlsmgr"
-        | "tlsproxy" | "trivial-rewrite" | "verify" => Sharing::Unlimited,
+        "bounce" | "cleanup" | "discard" | "dnsblog" | "error" | "flush" | "lmtp" | "showq" | "smtp"
+        | "smtpd" => Sharing::Clients,
+        "anvil" | "nqmgr" | "oqmgr" | "pickup" | "postlogd" | "postscreen" | "proxymap" | "qmgr"
+        | "scache" | "tlsmgr" | "tlsproxy" | "trivial-rewrite" | "verify" => Sharing::Unlimited,
         _ => Sharing::Processes,
     }
 }

@@ -24,6 +24,27 @@ pub struct Layout {
     pub ids: IdForm,
 }
 
+conf::param_set! {
+    struct LayoutParams { hash_queue_names, hash_queue_depth, enable_long_queue_ids }
+}
+
+impl Layout {
+    /// As main.cf has it.
+    pub fn load(main: &conf::MainCf) -> Result<Layout, conf::Error> {
+        let params = LayoutParams::load(main)?;
+        Ok(Layout {
+            hashed: params
+                .hash_queue_names
+                .split(|c: char| c == ',' || c.is_ascii_whitespace())
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned)
+                .collect(),
+            depth: params.hash_queue_depth.max(0) as usize,
+            ids: if params.enable_long_queue_ids { IdForm::Long } else { IdForm::Short },
+        })
+    }
+}
+
 impl Default for Layout {
     fn default() -> Layout {
         Layout { hashed: vec!["deferred".into(), "defer".into()], depth: 1, ids: IdForm::Short }

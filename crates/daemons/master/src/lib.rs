@@ -76,7 +76,8 @@ fn live() -> Result<ExitCode, Fatal> {
     let main = MainCf::read(&conf::config_directory())?;
     let params = MasterParams::load(&main)?;
     let queue_directory = &params.queue_directory;
-    std::env::set_current_dir(queue_directory).map_err(|error| format!("chdir {queue_directory}: {error}"))?;
+    std::env::set_current_dir(queue_directory)
+        .map_err(|error| format!("chdir {queue_directory}: {error}"))?;
     if options.test_lock {
         let running = instance::is_running();
         return Ok(if running { ExitCode::FAILURE } else { ExitCode::SUCCESS });

@@ -45,7 +45,8 @@ fn inet(address: &SocketAddr, length: i32) -> Result<OwnedFd, Fatal> {
         listen(&fd, backlog(length))?;
         Ok(fd)
     };
-    attempt().map_err(|error| Fatal(format!("bind {} port {}: {}", address.ip(), address.port(), error.desc())))
+    attempt()
+        .map_err(|error| Fatal(format!("bind {} port {}: {}", address.ip(), address.port(), error.desc())))
 }
 
 // Anybody in the right directory may connect; the directories `public` and `private` say who that is.

@@ -35,8 +35,7 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, Fatal> {
-        const USAGE: &str =
-            "usage: master [-c config_dir] [-D (debug)] [-d (don't detach from terminal)] [-e exit_time] [-i] [-s] \
+        const USAGE: &str = "usage: master [-c config_dir] [-D (debug)] [-d (don't detach from terminal)] [-e exit_time] [-i] [-s] \
              [-t (test master lock)] [-v] [-w (wait for initialization)]";
         let mut options = Self::default();
         let mut arguments = arguments;

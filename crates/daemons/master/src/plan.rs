@@ -42,7 +42,12 @@ pub(crate) enum Endpoint {
 }
 
 impl Plan {
-    pub(crate) fn new(entry: &Entry, main: &MainCf, params: &MasterParams, cores: usize) -> Result<Self, Fatal> {
+    pub(crate) fn new(
+        entry: &Entry,
+        main: &MainCf,
+        params: &MasterParams,
+        cores: usize,
+    ) -> Result<Self, Fatal> {
         let endpoint = match entry.kind {
             Kind::Inet => Endpoint::Inet(addresses(entry, main)?),
             _ => {
@@ -125,7 +130,8 @@ fn arguments(entry: &Entry, program: &str, maxproc: usize, endpoint: &Endpoint) 
 }
 
 fn addresses(entry: &Entry, main: &MainCf) -> Result<Vec<SocketAddr>, Fatal> {
-    let refuse = |why: String| Fatal(format!("{}/master.cf: line {}: {why}", main.path().display(), entry.line));
+    let refuse =
+        |why: String| Fatal(format!("{}/master.cf: line {}: {why}", main.path().display(), entry.line));
     let endpoint = entry.endpoint().map_err(&refuse)?;
     let port = port(&endpoint.port).ok_or_else(|| refuse(format!("bad service name: {}", entry.name)))?;
     let protocols = interfaces::protocols(main)?;
@@ -143,7 +149,8 @@ fn addresses(entry: &Entry, main: &MainCf) -> Result<Vec<SocketAddr>, Fatal> {
     hosts.dedup();
     if hosts.is_empty() {
         return Err(refuse(
-            "service definition requires valid host name or address, or non-empty inet_interfaces setting".to_owned(),
+            "service definition requires valid host name or address, or non-empty inet_interfaces setting"
+                .to_owned(),
         ));
     }
     Ok(hosts.into_iter().map(|host| SocketAddr::new(host, port)).collect())

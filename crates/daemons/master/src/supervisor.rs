@@ -106,7 +106,9 @@ impl Supervisor {
         let deadline = self.services.values().filter_map(Service::deadline).chain(self.ends_at).min();
         let timeout = match deadline {
             // Rounded up: a deadline must have passed when we look.
-            Some(at) => at.saturating_duration_since(Instant::now()).as_millis().saturating_add(1).min(1_000_000),
+            Some(at) => {
+                at.saturating_duration_since(Instant::now()).as_millis().saturating_add(1).min(1_000_000)
+            }
             None => 1_000_000,
         };
         let timeout = PollTimeout::try_from(timeout as i32).unwrap_or(PollTimeout::NONE);
@@ -271,7 +273,10 @@ impl Supervisor {
             let key = key(&plan);
             if let Some((earlier, line)) = plans.get(&key) {
                 let (file, name) = (file.display(), &earlier.name);
-                log::warning!("{file}: line {}: duplicate entry for {name} (line {line}) -- ignored", entry.line);
+                log::warning!(
+                    "{file}: line {}: duplicate entry for {name} (line {line}) -- ignored",
+                    entry.line
+                );
                 continue;
             }
             plans.insert(key, (plan, entry.line));
@@ -304,7 +309,9 @@ fn key(plan: &Plan) -> Key {
 
 fn signals() -> Result<SignalFd, Fatal> {
     let mut set = SigSet::empty();
-    for signal in [Signal::SIGHUP, Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGILL] {
+    for signal in
+        [Signal::SIGHUP, Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGILL]
+    {
         set.add(signal);
     }
     // Blocked here; the standard library unblocks them in what we start.
@@ -336,4 +343,3 @@ fn start_logging(params: &MasterParams) -> Result<(), Fatal> {
     log::init(&tag, log::Sinks { postlog: Some(postlog), ..log::Sinks::default() });
     Ok(())
 }
-

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use bytes::list;
 use conf::MainCf;
-use queue::{IdForm, Layout, Spool};
+use queue::{Layout, Spool};
 
 use crate::{Fatal, Invocation, Log, Program, fatal};
 
@@ -102,18 +102,13 @@ impl Startup {
     }
 
     /// The queue below the current directory.
-    pub fn spool(&self) -> Spool {
-        Spool::new(&self.layout())
+    pub fn spool(&self) -> Result<Spool, Fatal> {
+        Ok(Spool::new(&self.layout()?))
     }
 
     /// How the queue is laid out.
-    pub fn layout(&self) -> Layout {
-        let params = &self.params;
-        Layout {
-            hashed: list::split(&params.hash_queue_names, list::SEPARATORS).map(str::to_owned).collect(),
-            depth: usize::try_from(params.hash_queue_depth).unwrap_or(1),
-            ids: if params.enable_long_queue_ids { IdForm::Long } else { IdForm::Short },
-        }
+    pub fn layout(&self) -> Result<Layout, Fatal> {
+        Layout::load(&self.main).map_err(|error| fatal!("{error}"))
     }
 
     /// The mail system's owner, checked as every Postfix program does it: an ordinary user that shares its id with none.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use conf::MainCf;
+use queue::{Layout, Spool};
 
 use crate::options::Options;
 use crate::{Fatal, Service};
@@ -48,6 +49,11 @@ impl Startup {
         start_logging(&params, &program, &options)?;
         let client_limit = client_limit::<S>(&options);
         Ok(Self { main, options, params, client_limit })
+    }
+
+    /// The queue as main.cf lays it out. It is below the current directory once the process is confined.
+    pub fn spool(&self) -> Result<Spool, Fatal> {
+        Ok(Spool::new(&Layout::load(&self.main)?))
     }
 
     /// The queue directory, where the process lives from the end of its start on.

@@ -1,9 +1,8 @@
 //! What every delivery agent shares: taking requests from the queue manager, crossing recipients off, reporting outcomes.
 //!
 //! An agent calls [`serve`] with each connection and gets a [`Job`]: the request and its open queue file. For each
-//! recipient it ends with one of [`Reporter::sent`], [`Reporter::bounced`] and [`Reporter::deferred`], which write the
-//! delivery line to the log, tell the bounce, defer, trace, verify and flush services, and answer whether the recipient
-//! is dealt with; if so the agent calls [`Job::completed`].
+//! recipient it ends with one of [`Job::sent`], [`Job::bounced`] and [`Job::deferred`], which write the delivery line to
+//! the log, tell the bounce, defer, trace, verify and flush services, and cross the recipient off if it is dealt with.
 //!
 //! The order is what keeps mail safe: deliver, then report, then mark. A crash between two of them delivers twice rather
 //! than never. A service that does not answer turns the outcome into a deferral. The queue manager itself and cleanup(8)

@@ -20,7 +20,6 @@ conf::param_set! {
 }
 
 /// Reports outcomes for one program.
-#[derive(Debug)]
 pub struct Reporter {
     params: ReportParams,
     filter: Maps,

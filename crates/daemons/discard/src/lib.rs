@@ -1,0 +1,45 @@
+//! discard(8) - a delivery agent that pretends to deliver.
+//!
+//! Every recipient succeeds and nothing is written anywhere; the nexthop is the text of the delivery line. It trusts the
+//! queue manager's requests and touches nothing but the recipients' marks in the queue file.
+
+use std::rc::Rc;
+
+use daemon::{Clients, Connection, Fatal, Service, Startup};
+use delivery::{Job, Reporter};
+use dsn::{Dsn, Status};
+use queue::Spool;
+
+conf::param_set! {
+    /// What discard(8) reads.
+    pub struct DiscardParams { default_delivery_status_filter }
+}
+
+/// The discard service.
+pub struct Discard {
+    spool: Spool,
+    reporter: Reporter,
+}
+
+impl Service for Discard {
+    const PROGRAM: &'static str = "discard";
+    const CLIENTS: Clients = Clients::Many;
+
+    fn start(startup: &Startup) -> Result<Self, Fatal> {
+        let params = DiscardParams::load(&startup.main)?;
+        let env = table::Env::load(&startup.main)?;
+        let filter = &params.default_delivery_status_filter;
+        let reporter = Reporter::new(&startup.main, &env, "default_delivery_status_filter", filter)?;
+        Ok(Self { spool: startup.spool()?, reporter })
+    }
+
+    async fn serve(self: Rc<Self>, connection: Connection) {
+        delivery::serve(connection, &self.spool, async |job: &mut Job| {
+            for recipient in job.request.recipients.clone() {
+                let dsn = Dsn::with_text(Status::new("2.0.0"), &job.request.nexthop);
+                job.sent(&self.reporter, &recipient, "none", dsn).await;
+            }
+        })
+        .await;
+    }
+}

@@ -1,0 +1,5 @@
+//! error(8), also run as the service `retry`: fails every delivery.
+
+fn main() -> std::process::ExitCode {
+    daemon::run::<ferrofix_error::Failure>()
+}
