@@ -1,0 +1,7 @@
+//! postconf(1).
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    command::run(&ferrofix_postconf::PROGRAM, ferrofix_postconf::run)
+}
