@@ -14,7 +14,7 @@ conf::param_set! {
     pub struct CommandParams {
         queue_directory, daemon_directory, command_directory, mail_owner, setgid_group, mail_name,
         myhostname, syslog_name, syslog_facility, maillog_file, maillog_file_prefixes, postlog_service_name,
-        import_environment, hash_queue_names, hash_queue_depth, enable_long_queue_ids
+        import_environment
     }
 }
 

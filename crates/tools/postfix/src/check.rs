@@ -1,0 +1,159 @@
+//! `postfix check`: what is in the way of a start, and what only deserves a warning.
+
+use std::fs::{self, Metadata};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use command::{Fatal, Startup};
+
+use crate::PostfixParams;
+use crate::layout::{self, Identity, Owner};
+
+/// Whether the mail system can start. Makes missing directories; says what is wrong.
+pub(crate) fn fatal(startup: &Startup, params: &PostfixParams) -> Result<bool, Fatal> {
+    if let Err(why) = layout::create(startup, params, false) {
+        log::fatal!("{why}");
+        log::fatal!("unable to create missing queue directories");
+        return Ok(false);
+    }
+    let directory = startup.main.path();
+    if !directory.join("master.cf").is_file() {
+        log::fatal!("no {}/master.cf file found", directory.display());
+        return Ok(false);
+    }
+    if !params.maillog_file.is_empty() && !has_postlog(startup)? {
+        log::fatal!("missing 'postlog' service in master.cf - run 'postfix upgrade-configuration'");
+        return Ok(false);
+    }
+    // Files that are not where their name and inode say must be found before mail moves. This is slow with much mail.
+    Ok(run(params, "postsuper", &[]))
+}
+
+/// Warns about owners and modes that give others a hold on the mail system, and about damaged mail.
+pub(crate) fn warn(startup: &Startup, params: &PostfixParams) -> Result<(), Fatal> {
+    let identity = Identity::of(startup)?;
+    let queue = Path::new(&params.queue_directory);
+    let mut sight = Inspection { identity: &identity };
+    for path in [queue.to_owned(), queue.join("pid")] {
+        sight.root_owned(&path);
+    }
+    let mut trees: Vec<PathBuf> =
+        [&params.config_directory, &params.daemon_directory, &params.meta_directory]
+            .map(PathBuf::from)
+            .into();
+    trees.sort();
+    trees.dedup();
+    for tree in &trees {
+        walk(tree, &mut |path, found| sight.root_tree(path, found));
+    }
+    let owner = &params.mail_owner;
+    walk(Path::new(&params.data_directory), &mut |path, found| sight.mail_tree(owner, path, found, true));
+    for name in [
+        "saved", "incoming", "active", "defer", "deferred", "bounce", "hold", "trace", "corrupt", "public",
+        "private", "flush",
+    ] {
+        walk(&queue.join(name), &mut |path, found| {
+            let kind = found.file_type();
+            if !kind.is_fifo() && !kind.is_socket() {
+                sight.mail_tree(owner, path, found, false);
+            }
+        });
+    }
+    let maildrop = queue.join("maildrop");
+    if let Ok(found) = fs::symlink_metadata(&maildrop) {
+        sight.mail_tree(owner, &maildrop, &found, false);
+    }
+    sight.submission(params);
+    walk(&queue.join("corrupt"), &mut |path, found| {
+        if found.is_file() {
+            let name = path.strip_prefix(queue).unwrap_or(path);
+            log::warning!("damaged message: {}", name.display());
+        }
+    });
+    Ok(())
+}
+
+struct Inspection<'a> {
+    identity: &'a Identity,
+}
+
+impl Inspection<'_> {
+    fn root_owned(&mut self, path: &Path) {
+        if let Ok(found) = fs::symlink_metadata(path) {
+            self.root_tree(path, &found);
+        }
+    }
+
+    fn root_tree(&mut self, path: &Path, found: &Metadata) {
+        if !self.identity.owns(Owner::Root, found) {
+            log::warning!("not owned by root: {}", path.display());
+        }
+        warn_writable(path, found);
+    }
+
+    fn mail_tree(&mut self, owner: &str, path: &Path, found: &Metadata, private: bool) {
+        if !self.identity.owns(Owner::Mail, found) {
+            log::warning!("not owned by {owner}: {}", path.display());
+        }
+        if private {
+            warn_writable(path, found);
+        }
+    }
+
+    fn submission(&mut self, params: &PostfixParams) {
+        let (queue, commands) = (Path::new(&params.queue_directory), Path::new(&params.command_directory));
+        let commands = [commands.join("postqueue"), commands.join("postdrop")];
+        for path in [queue.join("public"), queue.join("maildrop")].iter().chain(&commands) {
+            if let Ok(found) = fs::metadata(path)
+                && !self.identity.is_shared(&found)
+            {
+                log::warning!("not owned by group {}: {}", params.setgid_group, path.display());
+            }
+        }
+        let is_root = sys::identity::effective_uid() == 0;
+        for path in commands.iter().filter(|_| is_root) {
+            if fs::metadata(path).is_ok_and(|found| found.mode() & 0o2111 != 0o2111) {
+                log::warning!("not set-gid or not owner+group+world executable: {}", path.display());
+            }
+        }
+    }
+}
+
+fn warn_writable(path: &Path, found: &Metadata) {
+    if !found.file_type().is_symlink() && found.mode() & 0o022 != 0 {
+        log::warning!("group or other writable: {}", path.display());
+    }
+}
+
+fn walk(path: &Path, visit: &mut dyn FnMut(&Path, &Metadata)) {
+    let Ok(found) = fs::symlink_metadata(path) else { return };
+    visit(path, &found);
+    if !found.is_dir() {
+        return;
+    }
+    let Ok(entries) = fs::read_dir(path) else { return };
+    for entry in entries.flatten() {
+        walk(&entry.path(), visit);
+    }
+}
+
+fn has_postlog(startup: &Startup) -> Result<bool, Fatal> {
+    let table = conf::master::MasterCf::read(&startup.main)?;
+    Ok(table
+        .entries
+        .iter()
+        .any(|entry| entry.name == "postlog" && entry.kind == conf::master::Kind::UnixDgram))
+}
+
+/// Runs one of the mail system's commands; whether it succeeded.
+pub(crate) fn run(params: &PostfixParams, program: &str, arguments: &[&str]) -> bool {
+    let path = format!("{}/{program}", params.command_directory);
+    match Command::new(&path).args(arguments).status() {
+        Ok(status) => status.success(),
+        Err(error) => {
+            log::error!("{path}: {}", queue::reason(&error));
+            false
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! postfix(1) - starts, stops and checks the mail system.
+//!
+//! `postfix start|start-fg|stop|abort|drain|reload|flush|status|check|set-permissions`. What Postfix leaves to a shell
+//! script is done here; the log lines keep that script's name, `postfix/postfix-script`, since monitoring knows it.
+//!
+//! Trust: the superuser, or the owner of the queue directory, who then runs a mail system of their own without the
+//! rights to change identity. Promise: `start` refuses while another master has the lock, `stop` returns when master has
+//! gone (with force after five seconds), `check` changes nothing but missing directories. Failures are `fatal: ` lines
+//! and exit status 1.
+
+mod action;
+mod check;
+mod layout;
+
+use command::{Fatal, Getopt, Invocation, Log, Name, Program, Startup, fatal};
+
+use crate::action::Action;
+
+/// What `command::run` needs to know.
+pub const PROGRAM: Program = Program { name: Name::Base, log: Log::MailOrFile, failure: 1 };
+
+conf::param_set! {
+    /// What postfix(1) reads.
+    pub struct PostfixParams {
+        queue_directory, data_directory, config_directory, daemon_directory, command_directory, meta_directory,
+        mail_owner, setgid_group, mail_version, maillog_file, multi_instance_directories, multi_instance_wrapper
+    }
+}
+
+/// The last compatibility level; a lower one gets a notice at each start.
+const LAST_COMPATIBILITY_LEVEL: conf::CompatLevel = conf::CompatLevel::V3_11;
+
+/// The whole life of the program.
+pub fn main(invocation: &Invocation) -> Result<u8, Fatal> {
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+    if sys::identity::is_set_id() {
+        return Err(fatal!("the postfix command must not run as a set-uid process"));
+    }
+    let mut options = Getopt::new(invocation, "c:Dv");
+    while let Some(choice) = options.next() {
+        let Ok(choice) = choice else { return Err(usage(invocation)) };
+        match choice.letter {
+            'c' => {
+                let directory = choice.value;
+                if !directory.to_string_lossy().starts_with('/') {
+                    return Err(fatal!("-c requires absolute pathname"));
+                }
+                command::use_config_directory(&directory);
+            }
+            'D' => sys::identity::change_environment([("MAIL_DEBUG", Some(""))]),
+            _ => {
+                log::set_verbose(log::verbose().saturating_add(1));
+                sys::identity::change_environment([("MAIL_VERBOSE", Some(""))]);
+            }
+        }
+    }
+    let Some((word, arguments)) = options.rest().split_first() else { return Err(usage(invocation)) };
+    let action = Action::parse(&word.to_string_lossy());
+
+    let startup = Startup::read(invocation)?;
+    let params = PostfixParams::load(&startup.main)?;
+    refuse_strangers(&params)?;
+    notice_old_defaults(&startup)?;
+    let Some(action) = action else {
+        log_as_script(invocation)?;
+        log::error!(
+            "unknown command: '{}'. Usage: postfix start (or stop, reload, abort, flush, check, status, set-permissions)",
+            word.to_string_lossy()
+        );
+        return Ok(1);
+    };
+    if !arguments.is_empty() && action != Action::SetPermissions {
+        return Err(usage(invocation));
+    }
+    for directory in [&params.command_directory, &params.daemon_directory, &params.queue_directory] {
+        std::env::set_current_dir(directory)
+            .map_err(|error| fatal!("chdir({directory}): {}", queue::reason(&error)))?;
+    }
+    log_as_script(invocation)?;
+    action.perform(&startup, &params)
+}
+
+fn usage(invocation: &Invocation) -> Fatal {
+    fatal!("usage: {} [-c config_dir] [-Dv] command", invocation.name)
+}
+
+// An ordinary user may run a mail system of their own: one whose queue belongs to them.
+fn refuse_strangers(params: &PostfixParams) -> Result<(), Fatal> {
+    use std::os::unix::fs::MetadataExt;
+    let uid = sys::identity::real_uid();
+    let owns_queue = std::fs::metadata(&params.queue_directory).is_ok_and(|found| found.uid() == uid);
+    if uid == 0 || owns_queue {
+        return Ok(());
+    }
+    log::error!("to submit mail, use the Postfix sendmail command");
+    Err(fatal!("the postfix command is reserved for the superuser"))
+}
+
+fn notice_old_defaults(startup: &Startup) -> Result<(), Fatal> {
+    if conf::compat_level(&startup.main)? < LAST_COMPATIBILITY_LEVEL {
+        log::info!("Postfix is using backwards-compatible default settings");
+        log::info!("See https://www.postfix.org/COMPATIBILITY_README.html for details");
+        log::info!(
+            "To disable backwards compatibility use \"postconf compatibility_level={LAST_COMPATIBILITY_LEVEL}\" and \
+             \"postfix reload\""
+        );
+    }
+    Ok(())
+}
+
+fn log_as_script(invocation: &Invocation) -> Result<(), Fatal> {
+    let script = Invocation { name: "postfix/postfix-script".to_owned(), ..invocation.clone() };
+    Startup::read(&script).map(|_| ())
+}
