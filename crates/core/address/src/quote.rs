@@ -6,8 +6,15 @@
 use std::fmt;
 
 /// How a local part is looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuoteFlags(u8);
+
+/// 8-bit clean.
+impl Default for QuoteFlags {
+    fn default() -> QuoteFlags {
+        QuoteFlags::EIGHT_BIT_CLEAN
+    }
+}
 
 impl QuoteFlags {
     /// Nothing special.

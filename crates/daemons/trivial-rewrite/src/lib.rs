@@ -14,12 +14,10 @@
 //! which opens the new file; clients reconnect without a word.
 
 pub mod classes;
-pub mod local;
 pub mod params;
 pub mod personality;
 pub mod resolve;
 pub mod rewrite;
-pub mod search;
 mod setup;
 pub mod transport;
 

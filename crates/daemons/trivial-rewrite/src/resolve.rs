@@ -11,21 +11,19 @@ use address::{quote_822_local, split_at_domain, valid_mailhost_literal, valid_ut
 use bytes::show;
 use dsn::Status;
 use ipc::rewrite::{Flags, Purpose, Resolved, Rule};
+use table::address::{Search, find};
 use table::{Maps, StringList};
 
 use crate::classes::Classes;
 use crate::params::RewriteParams;
 use crate::personality::{Named, NamedMaps, Personality};
 use crate::rewrite::{Appended, Rewriting, strip_trailing_dot};
-use crate::search::Search;
 use crate::transport::Route;
 
 /// All that resolving needs.
 pub struct Resolver {
     /// How addresses are completed on the way.
     pub rewriting: Rewriting,
-    /// How tables are searched.
-    pub search: Search,
     /// The lists of domains.
     pub classes: Classes,
     /// Destinations for delivery.
@@ -104,7 +102,7 @@ impl Resolver {
             Ok(Checked::Good) => (),
             Ok(Checked::Bracketed) => {
                 let domain = split_at_domain(&resolved.recipient).1.unwrap_or_default();
-                is_local |= self.classes.local.contains(domain).await?;
+                is_local |= self.classes.is_local(domain).await?;
             }
             Err(stop) => {
                 resolved.flags |= Flags::CLASS_DEFAULT;
@@ -128,7 +126,7 @@ impl Resolver {
         if let Some(transports) = &personality.transports
             && !resolved.flags.has(Flags::CLASS_ALIAS)
         {
-            let found = transports.apply(&self.search, &resolved.recipient, domain, route).await;
+            let found = transports.apply(&self.classes, &resolved.recipient, domain, route).await;
             found.map_err(|_| lookup_failure(personality.transports_name))?;
         }
         self.bounce_relocated(&resolved.recipient, route).await?;
@@ -156,7 +154,7 @@ impl Resolver {
             }
             if let Some(at) = tree.rfind_op(b'@') {
                 let domain = tree.tokens.get(at + 1..).unwrap_or_default();
-                if !domain.is_empty() && !self.classes.local.contains(&internalize(domain)).await? {
+                if !domain.is_empty() && !self.classes.is_local(&internalize(domain)).await? {
                     return Ok(Recipient { tree, is_local: false });
                 }
                 saved_domain = tree.tokens.split_off(at);
@@ -355,8 +353,9 @@ impl Resolver {
     /// Recipients that have moved, whatever their class.
     async fn bounce_relocated(&self, recipient: &[u8], route: &mut Route) -> Result<(), Stop> {
         let Some(maps) = &self.relocated else { return Ok(()) };
-        let found = self.search.address(maps, recipient, &self.classes.local).await;
-        let Some(reply) = found.map_err(|_| lookup_failure("relocated_maps"))? else { return Ok(()) };
+        let found = find(maps, recipient, Search::USUAL, &self.classes).await;
+        let Some(found) = found.map_err(|_| lookup_failure("relocated_maps"))? else { return Ok(()) };
+        let reply = found.value;
         route.channel = b"error".to_vec();
         if self.params.relocated_prefix_enable {
             route.nexthop = [b"5.1.6 User has moved to ", reply.as_slice()].concat();
@@ -382,7 +381,9 @@ impl Resolver {
     ) -> Result<Option<Vec<u8>>, Stop> {
         let Some(maps) = &tables.maps else { return Ok(None) };
         let key = if sender.is_empty() { null_key.as_bytes() } else { sender };
-        self.search.address(maps, key, &self.classes.local).await.map_err(|_| lookup_failure(tables.name))
+        let found =
+            find(maps, key, Search::USUAL, &self.classes).await.map_err(|_| lookup_failure(tables.name))?;
+        Ok(found.map(|found| found.value))
     }
 
     async fn warn_if_in(&self, list: &Option<StringList>, domain: &[u8], first: &str, second: &str) {

@@ -111,7 +111,9 @@ impl Rewriting {
             return None;
         }
         let appended = match domain.first() {
-            Some(Token::Atom(name) | Token::Quoted(name) | Token::Comment(name)) => Some(Appended(name.clone())),
+            Some(Token::Atom(name) | Token::Quoted(name) | Token::Comment(name)) => {
+                Some(Appended(name.clone()))
+            }
             _ => None,
         };
         address.tokens.push(Token::Op(b'.'));

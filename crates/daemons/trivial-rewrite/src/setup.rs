@@ -7,12 +7,10 @@ use conf::MainCf;
 use table::{Env, Flags, ListFlags, Maps, StringList};
 
 use crate::classes::Classes;
-use crate::local::LocalDomains;
 use crate::params::RewriteParams;
 use crate::personality::Personality;
 use crate::resolve::Resolver;
 use crate::rewrite::Rewriting;
-use crate::search::Search;
 
 impl Resolver {
     /// Reads parameters, finds out this system's addresses and opens all lists and tables.
@@ -23,16 +21,19 @@ impl Resolver {
     }
 
     /// As [`open`](Self::open), for a system with these addresses.
-    pub fn with_addresses(main: &MainCf, params: RewriteParams, addresses: Vec<IpAddr>, env: &Rc<Env>) -> Self {
-        let local = LocalDomains::open(&params.mydestination, addresses, env);
+    pub fn with_addresses(
+        main: &MainCf,
+        params: RewriteParams,
+        addresses: Vec<IpAddr>,
+        env: &Rc<Env>,
+    ) -> Self {
         let relay_parents = parent_style("relay_domains", &params, env);
         let parents = parent_style("transport_maps", &params, env);
         let relocated = &params.relocated_maps;
         let open_relocated = || Maps::open("relocated_maps", relocated, env, Flags::LOOKUP);
         Self {
             rewriting: Rewriting::new(&params),
-            search: Search::new(&params),
-            classes: Classes::open(&params, local, relay_parents, env),
+            classes: Classes::open(&params, addresses, relay_parents, env),
             delivery: Personality::delivery(&params, parents, env),
             verification: Personality::verification(&params, parents, env),
             relocated: (!relocated.is_empty()).then(open_relocated),

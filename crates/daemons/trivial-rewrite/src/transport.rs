@@ -3,9 +3,8 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
+use table::address::{Search, Site, Strategy, find};
 use table::{ListFlags, Maps};
-
-use crate::search::Search;
 
 /// How long the entry for `*` is remembered.
 const WILDCARD_TTL: Duration = Duration::from_secs(30);
@@ -55,20 +54,25 @@ impl Route {
 /// The tables of `transport_maps` or `address_verify_transport_maps`.
 pub struct Transports {
     maps: Maps,
-    parents: ListFlags,
+    search: Search,
     wildcard: RefCell<Option<(Option<Entry>, Instant)>>,
 }
 
 impl Transports {
     /// Searches these tables; a domain's parents match as they are, or only with a dot before them.
     pub fn new(maps: Maps, parents: ListFlags) -> Self {
-        Self { maps, parents, wildcard: RefCell::default() }
+        let parents = match parents {
+            ListFlags::Parent => Strategy::PARENTS,
+            ListFlags::Exact => Strategy::DOT_PARENTS,
+        };
+        let strategy = Strategy::FULL.and(Strategy::WITHOUT_EXTENSION).and(Strategy::DOMAIN).and(parents);
+        Self { maps, search: Search::USUAL.with_strategy(strategy), wildcard: RefCell::default() }
     }
 
     /// Applies the entry for an address in internal form with the given domain; whether there was one.
     pub async fn apply(
         &self,
-        search: &Search,
+        site: &impl Site,
         address: &[u8],
         domain: &[u8],
         route: &mut Route,
@@ -77,9 +81,9 @@ impl Transports {
             log::warning!("transport_lookup: null address - skipping table lookup");
             return Ok(false);
         }
-        let found = search.domain(&self.maps, address, self.parents).await?;
+        let found = find(&self.maps, address, self.search, site).await?;
         let entry = match found {
-            Some(value) => Some(Entry::parse(&value)),
+            Some(found) => Some(Entry::parse(&found.value)),
             None => self.wildcard().await?,
         };
         if let Some(entry) = &entry {
