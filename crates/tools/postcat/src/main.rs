@@ -1,0 +1,7 @@
+//! postcat(1).
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    command::run(&ferrofix_postcat::PROGRAM, ferrofix_postcat::main)
+}
