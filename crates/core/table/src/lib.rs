@@ -41,7 +41,7 @@ pub use fold::{Utf8, casefold};
 pub use list::{DomainList, ListFlags, StringList};
 pub use local::{Entry, LocalFuture, LocalTable, Owner, RemoteTable, Seek, Trust, Update};
 pub use maps::{FindFlags, Found, Maps};
-pub use open::{Backend, OnFailure, Opened, Opener, Opening};
+pub use open::{Backend, OnFailure, Opened, Opener, Opening, reason};
 pub use table::Table;
 pub use types::TYPES;
 

@@ -14,7 +14,7 @@ use crate::build;
 use crate::error::Error;
 use crate::flags::{Flags, Mode};
 use crate::local::{Entry, LocalTable, Owner, Seek, Update};
-use crate::open::{Opened, Opening};
+use crate::open::{OnFailure, Opened, Opening};
 use crate::types::memory;
 
 /// An index file.
@@ -92,8 +92,13 @@ fn refresh(opening: &Opening<'_>, path: &Path) -> Option<Opened> {
     }
     match build::refresh(opening, &source) {
         Ok(()) => {
-            let why = if built.is_some() { "was older than" } else { "did not exist; built from" };
-            log::info!("database {} {why} source file {}", path.display(), opening.name);
+            let why = if built.is_some() { "was older than" } else { "did not exist and was built from" };
+            let text = format!("database {} {why} source file {}", path.display(), opening.name);
+            match opening.on_failure {
+                OnFailure::Substitute => log::info!("{text}"),
+                // Commands speak when something is wrong.
+                OnFailure::Report => log::debug!("{text}"),
+            }
             None
         }
         Err(_) if built.is_some() => None,

@@ -1,0 +1,7 @@
+//! postalias(1).
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    command::run(&ferrofix_postalias::PROGRAM, ferrofix_postalias::main)
+}
