@@ -55,6 +55,11 @@ impl Startup {
     /// Reads main.cf in the directory that [`use_config_directory`], the environment or the default names, and starts
     /// logging as it says.
     pub fn read(invocation: &Invocation) -> Result<Startup, Fatal> {
+        Self::read_with(invocation, &invocation.name)
+    }
+
+    /// As [`Startup::read`], with another name than the log's for what appears on standard error.
+    pub fn read_with(invocation: &Invocation, stderr: &str) -> Result<Startup, Fatal> {
         let mut main = MainCf::read(&conf::config_directory())?;
         main.set("process_name", &invocation.name);
         let params = CommandParams::load(&main)?;
@@ -63,7 +68,7 @@ impl Startup {
             sys::identity::change_environment([(TAG_VARIABLE, Some(params.syslog_name.as_str()))]);
         }
         let startup = Startup { main, params };
-        startup.start_logging(invocation)?;
+        startup.start_logging(invocation, stderr)?;
         Ok(startup)
     }
 
@@ -183,9 +188,9 @@ impl Startup {
             .collect()
     }
 
-    fn start_logging(&self, invocation: &Invocation) -> Result<(), Fatal> {
+    fn start_logging(&self, invocation: &Invocation, stderr: &str) -> Result<(), Fatal> {
         let params = &self.params;
-        let mut sinks = log::Sinks { stderr: Some(invocation.name.clone()), ..log::Sinks::default() };
+        let mut sinks = log::Sinks { stderr: Some(stderr.to_owned()), ..log::Sinks::default() };
         if invocation.program.log != Log::Terminal {
             let facility = log::facility(&params.syslog_facility).ok_or_else(|| {
                 self.refuse("syslog_facility", &format!("unrecognized value: {}", params.syslog_facility))

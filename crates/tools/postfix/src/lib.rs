@@ -12,6 +12,8 @@ mod action;
 mod check;
 mod layout;
 
+use std::io::IsTerminal;
+
 use command::{Fatal, Getopt, Invocation, Log, Name, Program, Startup, fatal};
 
 use crate::action::Action;
@@ -37,7 +39,7 @@ pub fn main(invocation: &Invocation) -> Result<u8, Fatal> {
         return Err(fatal!("the postfix command must not run as a set-uid process"));
     }
     let mut options = Getopt::new(invocation, "c:Dv");
-    while let Some(choice) = options.next() {
+    for choice in options.by_ref() {
         let Ok(choice) = choice else { return Err(usage(invocation)) };
         match choice.letter {
             'c' => {
@@ -108,7 +110,9 @@ fn notice_old_defaults(startup: &Startup) -> Result<(), Fatal> {
     Ok(())
 }
 
+// COMPAT: off a terminal, standard error shows the name of the logging command that Postfix's script uses.
 fn log_as_script(invocation: &Invocation) -> Result<(), Fatal> {
     let script = Invocation { name: "postfix/postfix-script".to_owned(), ..invocation.clone() };
-    Startup::read(&script).map(|_| ())
+    let stderr = if std::io::stderr().is_terminal() { script.name.as_str() } else { "postfix/postlog" };
+    Startup::read_with(&script, stderr).map(|_| ())
 }

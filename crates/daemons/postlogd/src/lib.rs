@@ -1,0 +1,94 @@
+//! postlogd(8) - writes the mail log file.
+//!
+//! Every program sends its log lines here when `maillog_file` is set, ready to be written; postlogd adds the line end.
+//! Without `maillog_file` it passes them on to syslog, for programs whose configuration is not up to date.
+//!
+//! It trusts the programs that may write to its socket, which the directory `public` decides. A line that cannot be
+//! written is lost, as with syslog. The file is opened before the process gives up its privileges.
+
+use std::cell::RefCell;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::rc::Rc;
+
+use daemon::{Clients, Connection, Fatal, Service, Startup};
+
+conf::param_set! {
+    /// What postlogd(8) reads.
+    pub struct PostlogdParams { maillog_file, maillog_file_permissions, maillog_file_prefixes }
+}
+
+/// The longest datagram; senders cut their lines well below it.
+const LINE_LIMIT: usize = 8192;
+
+/// The postlog service.
+#[derive(Debug)]
+pub struct Postlogd {
+    file: Option<RefCell<File>>,
+}
+
+impl Service for Postlogd {
+    const PROGRAM: &'static str = "postlogd";
+    const CLIENTS: Clients = Clients::Many;
+    const PERMANENT: bool = true;
+    const ON_RELOAD: daemon::OnReload = daemon::OnReload::EndNow;
+
+    fn start(startup: &Startup) -> Result<Self, Fatal> {
+        let params = PostlogdParams::load(&startup.main)?;
+        let path = &params.maillog_file;
+        if path.is_empty() {
+            return Ok(Self { file: None });
+        }
+        let mut prefixes = bytes::list::split(&params.maillog_file_prefixes, bytes::list::SEPARATORS);
+        if !prefixes.any(|prefix| path.starts_with(prefix)) {
+            return Err(Fatal::new(format!(
+                "maillog_file value '{path}' does not match any prefix in maillog_file_prefixes"
+            )));
+        }
+        let file = open(Path::new(path), &params.maillog_file_permissions)
+            .map_err(|error| Fatal::new(format!("open logfile '{path}': {error}")))?;
+        Ok(Self { file: Some(RefCell::new(file)) })
+    }
+
+    async fn serve(self: Rc<Self>, connection: Connection) {
+        let Connection::Datagrams(socket) = connection else { return };
+        let mut line = vec![0; LINE_LIMIT + 1];
+        loop {
+            match socket.recv(line.get_mut(..LINE_LIMIT).unwrap_or_default()).await {
+                Ok(length) => self.store(line.get(..length).unwrap_or_default()),
+                Err(error) => log::warning!("failed to receive message with recv: {error}"),
+            }
+        }
+    }
+}
+
+impl Postlogd {
+    fn store(&self, line: &[u8]) {
+        match &self.file {
+            Some(file) => {
+                let whole = [line, b"\n"].concat();
+                // One write a line, so that lines of a second writer do not get into ours.
+                let _lost = file.borrow_mut().write_all(&whole);
+            }
+            None => forward(line),
+        }
+    }
+}
+
+// What comes before the text - date, host, tag - syslog adds itself.
+fn forward(line: &[u8]) {
+    let text = line.splitn(2, |&byte| byte == b']').nth(1).and_then(|rest| rest.strip_prefix(b": "));
+    log::info!("{}", String::from_utf8_lossy(text.unwrap_or(line)));
+}
+
+fn open(path: &Path, permissions: &str) -> std::io::Result<File> {
+    let mode = u32::from_str_radix(permissions, 8)
+        .map_err(|_| std::io::Error::other(format!("bad maillog_file_permissions: {permissions}")))?;
+    let mut options = OpenOptions::new();
+    options.append(true);
+    if path.starts_with("/dev") {
+        return options.open(path);
+    }
+    sys::safe_open::open_or_create(path, &mut options, mode)
+}
