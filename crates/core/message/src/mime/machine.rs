@@ -417,6 +417,13 @@ impl Previous {
     }
 }
 
+impl Events<'_, '_> {
+    /// The kinds of malformed input seen so far, this record included.
+    pub fn errors(&self) -> MimeErrors {
+        self.machine.errors
+    }
+}
+
 impl<'a> Iterator for Events<'_, 'a> {
     type Item = Event<'a>;
 

@@ -128,9 +128,14 @@ impl MimeErrors {
         self.0 & (1 << error as u8) != 0
     }
 
+    /// All that were seen, most serious first.
+    pub fn iter(self) -> impl Iterator<Item = MimeError> {
+        MimeError::ALL.into_iter().filter(move |&error| self.contains(error))
+    }
+
     /// The most serious one.
     pub fn worst(self) -> Option<MimeError> {
-        MimeError::ALL.into_iter().find(|&error| self.contains(error))
+        self.iter().next()
     }
 
     fn insert(&mut self, error: MimeError) {
