@@ -25,6 +25,9 @@ pub enum Kind {
     Nbool,
 }
 
+/// Finds a default out at run time.
+pub type Compute = fn(&MainCf) -> Result<String, Error>;
+
 /// A parameter without its prose: all that reading it takes.
 #[derive(Debug)]
 pub struct Spec {
@@ -35,7 +38,7 @@ pub struct Spec {
     /// Default in main.cf language.
     pub default: &'static str,
     /// Finds the default out at run time.
-    pub computed: Option<fn(&MainCf) -> Result<String, Error>>,
+    pub computed: Option<Compute>,
     /// Least value, or length of text.
     pub min: Option<i64>,
     /// Greatest value, or length of text.

@@ -36,7 +36,7 @@ mod values;
 
 pub use compat::{CompatLevel, compat_level};
 pub use declaration::{
-    Declaration, Kind, KindType, Mirror, Param, Spec, ValueOf, kinds, load, load_mirrored,
+    Compute, Declaration, Kind, KindType, Mirror, Param, Spec, ValueOf, kinds, load, load_mirrored,
 };
 pub use error::{Error, reason};
 pub use main_cf::{DEFAULT_DIRECTORY, MainCf, authorize_directory, config_directory};
@@ -55,6 +55,25 @@ mod tests {
 
     param_set! {
         mirrored pub struct Mirrored { fast_flush_purge_time }
+    }
+
+    param_set! {
+        mirrored pub struct Client { smtp_connect_timeout, smtp_tcp_port, mail_name }
+    }
+
+    #[test]
+    fn mirrored_sets_load() {
+        let mut main = MainCf::empty(std::path::Path::new("/etc/postfix"));
+        main.set("smtp_connect_timeout", "5s");
+        main.set("lmtp_connect_timeout", "7s");
+        main.set("smtp_tcp_port", "26");
+        let smtp = Client::load_as(&main, Mirror::Smtp).unwrap();
+        let lmtp = Client::load_as(&main, Mirror::Lmtp).unwrap();
+        assert_eq!((smtp.smtp_connect_timeout.as_secs(), smtp.smtp_tcp_port.as_str()), (5, "26"));
+        assert_eq!((lmtp.smtp_connect_timeout.as_secs(), lmtp.smtp_tcp_port.as_str()), (7, "24"));
+        main.set("lmtp_connect_timeout", "x");
+        let error = Client::load_as(&main, Mirror::Lmtp).unwrap_err().to_string();
+        assert_eq!(error, "parameter lmtp_connect_timeout: bad time value or unit: x");
     }
 
     #[test]

@@ -27,7 +27,8 @@
 ///   `Time`, `Bool`, `Nbool` (a `Bool` whose default has `$`).
 ///
 /// Each declaration becomes an empty enum of the parameter's name that implements [`Param`](crate::Param); the
-/// file gets `ALL` (with prose, only for postconf) and `SPECS` (without).
+/// file gets `ALL` (with prose, only for postconf), `SPECS` (without), and `DEFAULTS`, which is one text without pointers
+/// since every program has it and hardly ever looks into it.
 #[macro_export]
 macro_rules! params {
     ($(
@@ -63,6 +64,9 @@ macro_rules! params {
 
         /// Every parameter of this topic, without prose.
         pub static SPECS: &[&$crate::Spec] = &[$(<$name as $crate::Param>::SPEC),*];
+
+        /// Names and defaults of this topic, each ended by a NUL, for `$name` in values.
+        pub const DEFAULTS: &str = concat!($(stringify!($name), "\0", $default, "\0"),*);
     };
     (@name $name:ident) => { stringify!($name) };
     (@name $name:ident $written:literal) => { $written };
@@ -94,7 +98,6 @@ macro_rules! param_set {
         impl $set {
             /// Reads and checks every parameter of the set, as the SMTP or as the LMTP client names them.
             $vis fn load_as(main: &$crate::MainCf, mirror: $crate::Mirror) -> Result<Self, $crate::Error> {
-                main.know_mirrored(Self::SPECS, mirror);
                 Ok(Self { $($name: $crate::load_mirrored::<$crate::params::$name>(main, mirror)?),* })
             }
         }
@@ -106,7 +109,6 @@ macro_rules! param_set {
         impl $set {
             /// Reads and checks every parameter of the set.
             $vis fn load(main: &$crate::MainCf) -> Result<Self, $crate::Error> {
-                main.know(Self::SPECS);
                 Ok(Self { $($name: $crate::load::<$crate::params::$name>(main)?),* })
             }
         }
@@ -127,9 +129,6 @@ macro_rules! param_set {
         impl $set {
             /// The names of the parameters in the set.
             $vis const NAMES: &'static [&'static str] = &[$(<$crate::params::$name as $crate::Param>::SPEC.name),*];
-            /// Their declarations.
-            #[doc(hidden)]
-            $vis const SPECS: &'static [&'static $crate::Spec] = &[$(<$crate::params::$name as $crate::Param>::SPEC),*];
         }
     };
 }

@@ -1,8 +1,7 @@
 //! main.cf: what is written, and the values that follow from it.
 
 use crate::lines::{LogicalLines, split_name_value};
-use crate::{Error, Mirror, Spec, common, expand};
-use std::cell::RefCell;
+use crate::{Error, Spec, expand, params};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,7 +23,6 @@ pub fn config_directory() -> PathBuf {
 pub struct MainCf {
     directory: PathBuf,
     written: HashMap<String, String>,
-    known: RefCell<HashMap<&'static str, &'static Spec>>,
 }
 
 impl MainCf {
@@ -44,7 +42,6 @@ impl MainCf {
     /// A configuration in which nothing is set.
     pub fn empty(directory: &Path) -> MainCf {
         let mut main = MainCf { directory: directory.to_owned(), ..MainCf::default() };
-        main.know(common::CommonParams::SPECS);
         main.set("config_directory", &directory.display().to_string());
         main
     }
@@ -122,19 +119,6 @@ impl MainCf {
         self.written.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Makes parameters known to `$name` expressions.
-    #[doc(hidden)]
-    pub fn know(&self, specs: &[&'static Spec]) {
-        self.known.borrow_mut().extend(specs.iter().map(|spec| (spec.name, *spec)));
-    }
-
-    /// As `know`, under the names of the SMTP or the LMTP client.
-    #[doc(hidden)]
-    pub fn know_mirrored(&self, specs: &[&'static Spec], mirror: Mirror) {
-        let mut known = self.known.borrow_mut();
-        known.extend(specs.iter().map(|spec| mirror.of(spec)).map(|spec| (spec.name, spec)));
-    }
-
     /// The value of a declared parameter before expansion.
     #[doc(hidden)]
     pub fn unexpanded(&self, spec: &Spec) -> Result<String, Error> {
@@ -150,13 +134,15 @@ impl MainCf {
         self.expand(&self.unexpanded(spec)?)
     }
 
-    /// What `$name` stands for: what is written, or the default of a parameter that this program knows.
+    /// What `$name` stands for: what is written, or the default of a declared parameter.
     pub(crate) fn lookup(&self, name: &str) -> Result<Option<String>, Error> {
         if let Some(value) = self.written(name) {
             return Ok(Some(value.to_owned()));
         }
-        let known = self.known.borrow().get(name).copied();
-        known.map(|spec| self.unexpanded(spec)).transpose()
+        match params::computed(name) {
+            Some(compute) => compute(self).map(Some),
+            None => Ok(params::default_text(name).map(str::to_owned)),
+        }
     }
 }
 

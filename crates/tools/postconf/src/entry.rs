@@ -132,6 +132,15 @@ impl Entry {
         }
     }
 
+    /// The entry as it is written to a file, every part of it on a line that is not too long.
+    pub(crate) fn to_file(&self) -> Result<String, Fatal> {
+        let mut out = Output::default();
+        let mut line = Line { out: &mut out, mode: Mode::FOLD, length: 0, braces: Braces::WhereNeeded };
+        line.columns(self);
+        line.arguments(self, SETTING_MARGIN, None)?;
+        Ok(out.take())
+    }
+
     /// Prints the entry; `expand` expands the value of a `-o` setting where that is wanted.
     pub(crate) fn print(&self, out: &mut Output, mode: Mode, expand: Expand<'_>) -> Result<(), Fatal> {
         if mode.has(Mode::JSON) {
@@ -139,14 +148,8 @@ impl Entry {
             out.json(&self.name, &self.with_arguments(text, expand)?);
             return Ok(());
         }
-        let mut line = Line { out, mode, length: 0 };
-        for (at, column) in COLUMNS.iter().enumerate() {
-            if at > 0 {
-                line.text(" ");
-                line.pad(*column);
-            }
-            line.text(self.field(at));
-        }
+        let mut line = Line { out, mode, length: 0, braces: Braces::AsPostfix };
+        line.columns(self);
         line.arguments(self, SETTING_MARGIN, expand)
     }
 
@@ -165,7 +168,7 @@ impl Entry {
             out.json(&name, &text);
             return Ok(());
         }
-        let mut line = Line { out, mode, length: 0 };
+        let mut line = Line { out, mode, length: 0, braces: Braces::AsPostfix };
         if !mode.has(Mode::NO_NAME) {
             line.text(&name);
         }
@@ -188,11 +191,12 @@ impl Entry {
     }
 
     fn with_arguments(&self, mut text: String, expand: Expand<'_>) -> Result<String, Fatal> {
+        let mut braces = Braces::AsPostfix;
         for argument in self.arguments() {
             text.push(' ');
             match argument {
                 Argument::Option(option) => text.push_str(option),
-                Argument::Plain(argument) => text.push_str(&grouped(argument)),
+                Argument::Plain(argument) => text.push_str(&braces.around(argument)),
                 Argument::Setting(option, value) => {
                     text.push_str(&format!("{option} {}", grouped(&expanded(option, value, expand)?)));
                 }
@@ -273,12 +277,42 @@ struct Line<'a> {
     out: &'a mut Output,
     mode: Mode,
     length: usize,
+    braces: Braces,
+}
+
+/// Where arguments with blanks in them get braces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Braces {
+    /// Where they must have them.
+    WhereNeeded,
+    /// COMPAT: not around the first argument after the options; Postfix forgets it. Only for output: in a file it would
+    /// change what the arguments are. Test: conformance case test59.
+    AsPostfix,
+}
+
+impl Braces {
+    fn around(&mut self, argument: &str) -> String {
+        match std::mem::replace(self, Braces::WhereNeeded) {
+            Braces::AsPostfix => argument.to_owned(),
+            Braces::WhereNeeded => grouped(argument),
+        }
+    }
 }
 
 impl Line<'_> {
     fn text(&mut self, text: &str) {
         self.out.text(text);
         self.length += text.len();
+    }
+
+    fn columns(&mut self, entry: &Entry) {
+        for (at, column) in COLUMNS.iter().enumerate() {
+            if at > 0 {
+                self.text(" ");
+                self.pad(*column);
+            }
+            self.text(entry.field(at));
+        }
     }
 
     fn pad(&mut self, column: usize) {
@@ -302,7 +336,10 @@ impl Line<'_> {
         for argument in entry.arguments() {
             match argument {
                 Argument::Option(option) => self.item(option, option.len()),
-                Argument::Plain(argument) => self.item(&grouped(argument), argument.len()),
+                Argument::Plain(argument) => {
+                    let text = self.braces.around(argument);
+                    self.item(&text, argument.len());
+                }
                 Argument::Setting(option, value) => {
                     let value = grouped(&expanded(option, value, expand)?);
                     self.length = LINE_LIMIT;
@@ -393,8 +430,9 @@ mod tests {
         assert_eq!(
             shown(&entry, "f"),
             "smtp       inet  n       -       y       -       -       smtpd -v\n    -o a=b\n    -o {c=d e}\n    -v\n    \
-             -o f=g\n    {x y} z\n"
+             -o f=g\n    x y z\n"
         );
+        assert!(entry.to_file().unwrap().ends_with("-o f=g\n    {x y} z\n"));
         assert_eq!(shown(&entry, "j").lines().count(), 1);
     }
 

@@ -30,7 +30,6 @@ mod user;
 use command::{Choice, Fatal, Getopt, Invocation, Log, Name, Program, fatal};
 use mode::{Class, Mode};
 use registry::Registry;
-use std::ffi::OsString;
 
 /// What the command is.
 pub const PROGRAM: Program = Program { name: Name::Called, log: Log::Terminal, failure: 1 };
@@ -47,8 +46,7 @@ pub fn run(invocation: &Invocation) -> Result<u8, Fatal> {
     }
     request.names = options.rest().iter().map(|name| name.to_string_lossy().into_owned()).collect();
     request.complete()?;
-    request.perform(invocation)?;
-    Ok(0)
+    request.perform(invocation)
 }
 
 /// What the command line asks for.
@@ -99,26 +97,28 @@ impl Request {
         Ok(())
     }
 
-    fn perform(&self, invocation: &Invocation) -> Result<(), Fatal> {
+    fn perform(&self, invocation: &Invocation) -> Result<u8, Fatal> {
         let mode = self.mode;
         if mode.has(Mode::EXPAND_TEMPLATES | Mode::DUMP_TEMPLATES) {
             return Err(other::run_bounce(mode, &self.names));
         }
-        if mode.has(Mode::MAPS) {
-            other::show_maps()
-        } else if mode.has(Mode::LOCKS) {
-            other::show_locks()
-        } else if mode.has(Mode::SASL_SERVER) {
-            other::show_sasl_server()
-        } else if mode.has(Mode::SASL_CLIENT) {
-            other::show_sasl_client()
-        } else if mode.has(Mode::TLS) {
-            other::show_tls(&self.tls)
-        } else if mode.has(Mode::CHANGE) {
-            self.edit()
-        } else {
-            self.show(invocation)
+        if mode.has(Mode::TLS) {
+            return Ok(other::show_tls(&self.tls));
         }
+        if mode.has(Mode::MAPS) {
+            other::show_maps();
+        } else if mode.has(Mode::LOCKS) {
+            other::show_locks();
+        } else if mode.has(Mode::SASL_SERVER) {
+            other::show_sasl_server();
+        } else if mode.has(Mode::SASL_CLIENT) {
+            other::show_sasl_client();
+        } else if mode.has(Mode::CHANGE) {
+            self.edit()?;
+        } else {
+            self.show(invocation)?;
+        }
+        Ok(0)
     }
 
     fn edit(&self) -> Result<(), Fatal> {
@@ -203,6 +203,3 @@ fn usage(name: &str) -> Fatal {
     ];
     fatal!("usage: {name} [{}]", options.join("] ["))
 }
-
-/// A program to run in place of this one, as its arguments.
-pub(crate) type Arguments = Vec<OsString>;

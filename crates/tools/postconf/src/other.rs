@@ -1,74 +1,44 @@
 //! What the mail system can do: table types, locks, SASL, TLS; and the bounce templates, which bounce(8) shows.
 
-use crate::Arguments;
 use crate::mode::Mode;
 use command::{Fatal, fatal};
 use conf::{MainCf, reason};
+use std::ffi::OsString;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// Lookup table types.
-const TABLES: &[&str] = &[
-    "btree",
-    "cdb",
-    "cidr",
-    "debug",
-    "environ",
-    "fail",
-    "hash",
-    "inline",
-    "internal",
-    "ldap",
-    "lmdb",
-    "memcache",
-    "mongodb",
-    "mysql",
-    "pcre",
-    "pgsql",
-    "pipemap",
-    "proxy",
-    "randmap",
-    "regexp",
-    "socketmap",
-    "sqlite",
-    "static",
-    "tcp",
-    "texthash",
-    "unionmap",
-    "unix",
-];
-
 /// Shows the types of lookup tables.
-pub(crate) fn show_maps() -> Result<(), Fatal> {
-    show(TABLES)
+pub(crate) fn show_maps() {
+    show(table::TYPES);
 }
 
 /// Shows the ways to lock a mailbox.
-pub(crate) fn show_locks() -> Result<(), Fatal> {
-    show(&["flock", "fcntl", "dotlock"])
+pub(crate) fn show_locks() {
+    show(&["flock", "fcntl", "dotlock"]);
 }
 
 /// Shows what authenticates clients.
-pub(crate) fn show_sasl_server() -> Result<(), Fatal> {
-    show(&["cyrus", "dovecot"])
+pub(crate) fn show_sasl_server() {
+    show(&["cyrus", "dovecot"]);
 }
 
 /// Shows what authenticates to servers.
-pub(crate) fn show_sasl_client() -> Result<(), Fatal> {
-    show(&["cyrus"])
+pub(crate) fn show_sasl_client() {
+    show(&["cyrus"]);
 }
 
-/// Shows facts about TLS.
-pub(crate) fn show_tls(what: &str) -> Result<(), Fatal> {
+/// Shows facts about TLS. Exit status 1 for what is not known.
+pub(crate) fn show_tls(what: &str) -> u8 {
     match what {
         "compile-version" | "run-version" => show(&["rustls 0.23"]),
         "public-key-algorithms" => show(&["rsa", "ecdsa", "ed25519"]),
         _ => {
             log::warning!("unknown 'postconf -T' mode: {what}");
-            std::process::exit(1)
+            return 1;
         }
     }
+    0
 }
 
 /// Becomes bounce(8), which shows its templates as built in or expanded.
@@ -84,7 +54,7 @@ pub(crate) fn run_bounce(mode: Mode, names: &[String]) -> Fatal {
 
 fn bounce_command(mode: Mode, names: &[String]) -> Result<Command, Fatal> {
     let how = if mode.has(Mode::EXPAND_TEMPLATES) { "-SVnexpand_templates" } else { "-SVndump_templates" };
-    let mut arguments: Arguments = vec![how.into()];
+    let mut arguments: Vec<OsString> = vec![how.into()];
     match names {
         [] => {}
         [file] => arguments.extend(["-o".into(), format!("bounce_template_file={file}").into()]),
@@ -98,8 +68,7 @@ fn bounce_command(mode: Mode, names: &[String]) -> Result<Command, Fatal> {
     Ok(command)
 }
 
-fn show(lines: &[&str]) -> Result<(), Fatal> {
+fn show(lines: &[&str]) {
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
     drop(std::io::stdout().write_all(text.as_bytes()));
-    Ok(())
 }

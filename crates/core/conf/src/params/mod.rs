@@ -1,6 +1,6 @@
 //! Every parameter, by topic. A topic is a file with one [`params!`](crate::params!) in it, named below twice.
 
-use crate::{Declaration, Spec};
+use crate::{Compute, Declaration, Param, Spec};
 use std::sync::OnceLock;
 
 /// Names each topic file once: declares the module, re-exports its parameters and lists it for postconf.
@@ -17,6 +17,8 @@ macro_rules! topics {
             static TOPICS: &[&[Declaration]] = &[$($topic::ALL),*];
             TOPICS
         }
+
+        const NAMED_DEFAULTS: &[&str] = &[$($topic::DEFAULTS),*];
     };
 }
 
@@ -41,6 +43,26 @@ pub fn all() -> &'static [&'static Declaration] {
         list.sort_by_key(|declaration| declaration.name);
         list
     })
+}
+
+/// The default of a parameter, in main.cf language, for `$name` in values.
+pub(crate) fn default_text(name: &str) -> Option<&'static str> {
+    for defaults in NAMED_DEFAULTS {
+        let mut texts = defaults.split('\0');
+        while let (Some(known), Some(default)) = (texts.next(), texts.next()) {
+            if known == name {
+                return Some(default);
+            }
+        }
+    }
+    None
+}
+
+/// What finds out the default of a parameter that has none in writing.
+pub(crate) fn computed(name: &str) -> Option<Compute> {
+    const COMPUTED: [&Spec; 5] =
+        [mydomain::SPEC, myhostname::SPEC, mynetworks::SPEC, process_id::SPEC, process_name::SPEC];
+    COMPUTED.iter().find(|spec| spec.name == name)?.computed
 }
 
 /// The `lmtp_` parameter for what the SMTP client calls `smtp_REST`.

@@ -1,6 +1,6 @@
 //! The registry against itself, and against a table of the reference's parameters where that is at hand.
 
-use super::{all, legacy};
+use super::{all, computed, default_text, legacy};
 use crate::{Kind, MainCf, Spec, values};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -255,4 +255,14 @@ fn accounted_for(name: &str) -> bool {
         None => *pattern == name,
     }) || PER_TRANSPORT.iter().any(|ending| name.ends_with(ending))
         || legacy::NAMES.iter().any(|legacy| legacy.name == name)
+}
+
+#[test]
+fn every_default_is_found_by_name() {
+    for declaration in all() {
+        assert_eq!(default_text(declaration.name), Some(declaration.default), "{}", declaration.name);
+        let found = computed(declaration.name).is_some();
+        assert_eq!(found, declaration.computed.is_some(), "{}", declaration.name);
+    }
+    assert_eq!(default_text("no_such_name"), None);
 }

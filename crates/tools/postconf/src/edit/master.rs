@@ -5,7 +5,6 @@ use super::replace;
 use crate::entry::Entry;
 use crate::mode::Mode;
 use crate::pattern::{COMMAND, Pattern};
-use crate::print::Output;
 use command::{Fatal, fatal};
 use conf::lines::{BLANKS, split_name_value};
 use std::path::Path;
@@ -167,9 +166,7 @@ fn keep(new: &mut Vec<u8>, mode: Mode, line: &[u8], is_matched: bool) {
 }
 
 fn print(new: &mut Vec<u8>, entry: &Entry) -> Result<(), Fatal> {
-    let mut out = Output::default();
-    entry.print(&mut out, Mode::FOLD, None)?;
-    new.extend_from_slice(out.take().as_bytes());
+    new.extend_from_slice(entry.to_file()?.as_bytes());
     Ok(())
 }
 
