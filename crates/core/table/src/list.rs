@@ -21,6 +21,14 @@ pub enum ListFlags {
     Parent,
 }
 
+impl ListFlags {
+    /// How the names of the parameter `name` match, as `parent_domain_matches_subdomains` lists it or does not.
+    pub fn for_parameter(name: &str, parent_domain_matches_subdomains: &str) -> Self {
+        let mut listed = bytes::list::split(parent_domain_matches_subdomains, bytes::list::SEPARATORS);
+        if listed.any(|one| one.eq_ignore_ascii_case(name)) { Self::Parent } else { Self::Exact }
+    }
+}
+
 /// Strings that match whole.
 pub struct StringList(Patterns);
 

@@ -1,0 +1,5 @@
+//! flush(8): remembers which mail waits for which site.
+
+fn main() -> std::process::ExitCode {
+    daemon::run::<ferrofix_flush::Flush>()
+}
