@@ -66,7 +66,7 @@ macro_rules! params {
         pub static SPECS: &[&$crate::Spec] = &[$(<$name as $crate::Param>::SPEC),*];
 
         /// Names and defaults of this topic, each ended by a NUL, for `$name` in values.
-        pub const DEFAULTS: &str = concat!($(stringify!($name), "\0", $default, "\0"),*);
+        pub const DEFAULTS: &str = concat!($($crate::params!(@name $name $($written)?), "\0", $default, "\0"),*);
     };
     (@name $name:ident) => { stringify!($name) };
     (@name $name:ident $written:literal) => { $written };
