@@ -28,11 +28,10 @@ pub struct Size {
 }
 
 impl Size {
-    /// Reads as many numbers as there are, up to six.
+    /// Reads as many numbers as there are, up to six, as C's `sscanf` does.
     pub fn parse(data: &[u8]) -> Size {
         let mut size = Size::default();
-        let text = data.split(|&c| c == 0).next().unwrap_or(&[]);
-        let mut words = text.split(|c: &u8| c.is_ascii_whitespace()).filter(|word| !word.is_empty());
+        let mut rest = data.split(|&c| c == 0).next().unwrap_or(&[]);
         let slots = [
             &mut size.content_size,
             &mut size.content_offset,
@@ -43,10 +42,15 @@ impl Size {
         ];
         let mut fields = 0;
         for slot in slots {
-            let Some(number) = words.next().and_then(|word| std::str::from_utf8(word).ok()?.parse().ok())
-            else {
+            rest = rest.trim_ascii_start();
+            let sign = usize::from(rest.first().is_some_and(|c| matches!(c, b'+' | b'-')));
+            let digits = rest[sign..].iter().take_while(|c| c.is_ascii_digit()).count();
+            if digits == 0 {
                 break;
-            };
+            }
+            let (number, behind) = rest.split_at(sign + digits);
+            rest = behind;
+            let number = leading_number(number);
             *slot = number;
             fields += 1;
         }

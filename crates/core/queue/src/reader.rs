@@ -269,7 +269,7 @@ pub fn pointer_target(data: &[u8]) -> Result<u64, ReadError> {
             let digit = (c as char).to_digit(10)?;
             sum.checked_mul(10)?.checked_add(u64::from(digit)).filter(|&sum| i64::try_from(sum).is_ok())
         })
-        .ok_or_else(|| ReadError::Pointer(String::from_utf8_lossy(text).into_owned()))
+        .ok_or_else(|| ReadError::Pointer(bytes::show(text).to_string()))
 }
 
 #[cfg(test)]

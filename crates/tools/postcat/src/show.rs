@@ -189,7 +189,9 @@ impl<W: Write> Printer<'_, W> {
                     let (size, start) = self.content_of(record.text())?;
                     content = Some((start, size));
                     if !options.envelope {
-                        reader.seek(u64::try_from(start).unwrap_or(0));
+                        let start =
+                            u64::try_from(start).map_err(|_| fatal!("seek error: Invalid argument"))?;
+                        reader.seek(start);
                         part = Part::Header;
                         printing = options.header;
                     }

@@ -1,0 +1,5 @@
+//! showq(8): the mail queue for mailq, postqueue and exporters.
+
+fn main() -> std::process::ExitCode {
+    daemon::run::<ferrofix_showq::Showq>()
+}
