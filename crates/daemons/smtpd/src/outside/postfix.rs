@@ -1,0 +1,83 @@
+//! The services as Postfix has them: sockets in the queue directory.
+
+use super::{Answer, Outside, Resolved, Space};
+use crate::params::Settings;
+use ipc::anvil::{Counts, Event, Monitor};
+use ipc::cleanup::Submission;
+use ipc::rewrite::{Rewriter, Rule};
+use nix::sys::statvfs::statvfs;
+use tokio::sync::Mutex;
+
+/// Clients of trivial-rewrite(8), anvil(8), flush(8) and cleanup(8).
+#[derive(Debug)]
+pub struct Services {
+    rewriter: Rewriter,
+    anvil: Mutex<Monitor>,
+    cleanup: String,
+    flush: String,
+}
+
+impl Services {
+    /// The sockets that main.cf names. Nothing is connected before it is needed.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Services {
+        Services {
+            rewriter: Rewriter::with_limits(
+                format!("private/{}", settings.rewrite_service_name),
+                settings.ipc_timeout,
+                settings.ipc_ttl,
+            ),
+            anvil: Mutex::new(Monitor::new("private/anvil")),
+            cleanup: format!("public/{}", settings.cleanup_service_name),
+            flush: format!("public/{}", settings.flush_service_name),
+        }
+    }
+}
+
+impl Outside for Services {
+    fn resolve<'a>(&'a self, sender: Option<&'a [u8]>, address: &'a [u8]) -> Answer<'a, Resolved> {
+        Box::pin(async move {
+            let sender = match sender {
+                Some(sender) if !sender.is_empty() => {
+                    self.rewriter.rewrite_internal(Rule::Local, sender).await
+                }
+                _ => Vec::new(),
+            };
+            let address = self.rewriter.rewrite_internal(Rule::Local, address).await;
+            self.rewriter.resolve(&sender, &address).await.into()
+        })
+    }
+
+    fn rewrite<'a>(&'a self, address: &'a [u8]) -> Answer<'a, Vec<u8>> {
+        Box::pin(self.rewriter.rewrite_internal(Rule::Local, address))
+    }
+
+    fn event<'a>(&'a self, event: Event, service: &'a str, client: &'a str) -> Answer<'a, Option<Counts>> {
+        Box::pin(async move {
+            let ident = format!("{service}:{client}");
+            match self.anvil.lock().await.report(event, ident.as_bytes()).await {
+                Ok(counts) => Some(counts),
+                Err(error) => {
+                    log::warning!("problem talking to server private/anvil: {error}");
+                    None
+                }
+            }
+        })
+    }
+
+    fn flush_site<'a>(&'a self, site: &'a str) -> Answer<'a, ipc::flush::Status> {
+        Box::pin(async move {
+            let request = ipc::flush::Request::SendSite(site.as_bytes().to_vec());
+            ipc::flush::request(&self.flush, &request).await
+        })
+    }
+
+    fn open_mail(&self, flags: u32) -> Answer<'_, ipc::Result<Submission>> {
+        Box::pin(Submission::open(&self.cleanup, flags))
+    }
+
+    fn free_space(&self) -> Result<Space, std::io::Error> {
+        let space = statvfs(".")?;
+        Ok(Space { block_size: space.fragment_size(), free_blocks: space.blocks_available() })
+    }
+}

@@ -1,0 +1,155 @@
+//! The restriction lists of main.cf, with the tables that they name.
+
+use super::{Name, Words};
+use crate::params::Settings;
+use crate::server::parent_style;
+use conf::MainCf;
+use conf::compat::is_legacy_default;
+use std::collections::HashMap;
+use std::rc::Rc;
+use table::{Env, Flags, ListFlags, Maps};
+
+/// What `smtpd_relay_restrictions` would be by today's default, to find out whom the old one lets through.
+const TODAYS_RELAY: &str = "permit_mynetworks, permit_sasl_authenticated, permit_auth_destination";
+
+/// All lists, and the tables that were opened for them.
+pub(crate) struct Rules {
+    pub(crate) client: Words,
+    pub(crate) helo: Words,
+    pub(crate) sender: Words,
+    pub(crate) relay: Words,
+    pub(crate) recipient: Words,
+    pub(crate) data: Words,
+    pub(crate) end_of_data: Words,
+    pub(crate) etrn: Words,
+    pub(crate) classes: HashMap<String, Words>,
+    pub(crate) local_rewrite_clients: Words,
+    /// By `type:table` as in the lists.
+    pub(crate) tables: HashMap<String, Rc<Maps>>,
+    /// Arguments of `check_ccert_access`.
+    pub(crate) searches: HashMap<String, Rc<Search>>,
+    /// An entry `example.com` is for its subdomains, too.
+    pub(crate) parent_domains: bool,
+}
+
+/// A table, and what is looked up in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Search {
+    pub(crate) table: String,
+    pub(crate) order: Vec<String>,
+}
+
+impl Rules {
+    /// Reads the lists and opens the tables; the error is the text of a fatal log line.
+    pub(crate) fn open(main: &MainCf, settings: &Settings, env: &Rc<Env>) -> Result<Rules, String> {
+        let mut classes = HashMap::new();
+        for name in bytes::list::split(&settings.smtpd_restriction_classes, bytes::list::SEPARATORS) {
+            let value = match main.is_set(name) {
+                true => main.expand(&format!("${{{name}}}")).map_err(|error| error.to_string())?,
+                false => String::new(),
+            };
+            if value.is_empty() {
+                return Err(format!("restriction class `{name}' needs a definition"));
+            }
+            classes.insert(name.to_owned(), Words::parse(&value));
+        }
+        let relay = if is_legacy_default(main, "smtpd_relay_restrictions") {
+            TODAYS_RELAY
+        } else {
+            &settings.smtpd_relay_restrictions
+        };
+        let mut rules = Rules {
+            client: Words::parse(&settings.smtpd_client_restrictions),
+            helo: Words::parse(&settings.smtpd_helo_restrictions),
+            sender: Words::parse(&settings.smtpd_sender_restrictions),
+            relay: Words::parse(relay),
+            recipient: Words::parse(&settings.smtpd_recipient_restrictions),
+            data: Words::parse(&settings.smtpd_data_restrictions),
+            end_of_data: Words::parse(&settings.smtpd_end_of_data_restrictions),
+            etrn: Words::parse(&settings.smtpd_etrn_restrictions),
+            classes,
+            local_rewrite_clients: Words::parse(&settings.local_header_rewrite_clients),
+            tables: HashMap::new(),
+            searches: HashMap::new(),
+            parent_domains: parent_style(settings, "smtpd_access_maps") == ListFlags::Parent,
+        };
+        let lists = [
+            rules.client.clone(),
+            rules.helo.clone(),
+            rules.sender.clone(),
+            rules.relay.clone(),
+            rules.recipient.clone(),
+            rules.etrn.clone(),
+            rules.data.clone(),
+            rules.end_of_data.clone(),
+            rules.local_rewrite_clients.clone(),
+        ];
+        let of_classes: Vec<Words> = rules.classes.values().cloned().collect();
+        for list in lists.iter().chain(&of_classes) {
+            rules.open_tables(list, env);
+        }
+        Ok(rules)
+    }
+
+    fn open_tables(&mut self, list: &Words, env: &Rc<Env>) {
+        let mut previous = None;
+        for word in list.iter() {
+            let is_policy_server = previous.replace(word.name) == Some(Some(Name::CheckPolicyService));
+            if is_policy_server || !(word.text.starts_with('{') || word.text.contains(':')) {
+                continue;
+            }
+            let search = match Search::parse(&word.text) {
+                Ok(search) => search,
+                Err(fault) => {
+                    log::warning!("malformed map specification: '{fault}'");
+                    continue;
+                }
+            };
+            let open = || Rc::new(Maps::open(&search.table, &search.table, env, Flags::LOOKUP));
+            self.tables.entry(search.table.clone()).or_insert_with(open);
+            self.searches.insert(word.text.clone(), Rc::new(search));
+        }
+    }
+}
+
+impl Search {
+    /// Reads `type:name` or `{ type:name, search_order = a, b }`.
+    fn parse(text: &str) -> Result<Search, String> {
+        let default = || vec!["cert_fingerprint".to_owned(), "pubkey_fingerprint".to_owned()];
+        let Some(inside) = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
+            return Ok(Search { table: text.to_owned(), order: default() });
+        };
+        let mut words = bytes::list::split_braced(inside, bytes::list::SEPARATORS);
+        let table = words.next().ok_or_else(|| text.to_owned())?;
+        if !table.contains(':') {
+            return Err(text.to_owned());
+        }
+        let rest = inside.trim_ascii_start().strip_prefix(table).unwrap_or_default();
+        let rest = rest.trim_start_matches([',', ' ', '\t', '\r', '\n']);
+        let rest =
+            rest.strip_prefix('{').and_then(|rest| rest.trim_ascii_end().strip_suffix('}')).unwrap_or(rest);
+        let order = match rest.split_once('=') {
+            None if rest.trim_ascii().is_empty() => default(),
+            Some((name, list)) if name.trim_ascii() == "search_order" => {
+                bytes::list::split(list, bytes::list::SEPARATORS).map(str::to_lowercase).collect()
+            }
+            _ => return Err(text.to_owned()),
+        };
+        Ok(Search { table: table.to_owned(), order })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn search_orders() {
+        let search =
+            Search::parse("{ hash:/a, { search_order = pubkey_fingerprint, cert_fingerprint } }").unwrap();
+        assert_eq!(search.table, "hash:/a");
+        assert_eq!(search.order, ["pubkey_fingerprint", "cert_fingerprint"]);
+        assert_eq!(Search::parse("hash:/a").unwrap().order.len(), 2);
+        assert!(Search::parse("{ hash:/a, order = x }").is_err());
+    }
+}

@@ -1,0 +1,140 @@
+//! smtpd(8) as master(8) runs it.
+
+use crate::connection::{Conversation, Wire};
+use crate::outside::postfix::Services;
+use crate::params::Settings;
+use crate::peer::Peer;
+use crate::server::Server;
+use crate::session::Session;
+use daemon::{Clients, Connection, Control, Fatal, Service, Startup, Transport};
+use std::cell::OnceCell;
+use std::path::PathBuf;
+use std::rc::Rc;
+use table::Env;
+use tls::{AskCertificate, ServerSettings, Tickets};
+
+/// The SMTP server.
+pub struct Smtpd {
+    server: Rc<Server>,
+    tls: Option<tls::Server>,
+    env: Rc<Env>,
+    service: Rc<str>,
+    is_handed_over: bool,
+    control: OnceCell<Control>,
+}
+
+impl Service for Smtpd {
+    const PROGRAM: &'static str = "smtpd";
+    const CLIENTS: Clients = Clients::Many;
+
+    fn start(startup: &Startup) -> Result<Self, Fatal> {
+        if let Some(argument) = startup.options.arguments.first() {
+            return Err(Fatal::new(format!("unexpected command-line argument: {argument}")));
+        }
+        if startup.options.stand_alone {
+            return Err(Fatal::new("stand-alone mode (sendmail -bs) is not supported"));
+        }
+        let env = Env::load(&startup.main)?;
+        let settings = Settings::load(&startup.main)?;
+        let services = Rc::new(Services::new(&settings));
+        let resolver = dns::Resolver::system();
+        let mut server = Server::open(&startup.main, &env, services, resolver).map_err(Fatal::new)?;
+        server.require_relay_restriction().map_err(Fatal::new)?;
+        server.check_settings().map_err(Fatal::new)?;
+        let tls = if server.tls.offered { context(&settings, &server) } else { None };
+        server.has_tls_context = tls.is_some();
+        if !server.families.ipv4 && !server.families.ipv6 {
+            let value = &settings.inet_protocols;
+            return Err(Fatal::new(format!("all network protocols are disabled (inet_protocols = {value})")));
+        }
+        Ok(Smtpd {
+            server: Rc::new(server),
+            tls,
+            env,
+            service: startup.options.service.as_str().into(),
+            is_handed_over: startup.options.transport == Transport::Pass,
+            control: OnceCell::new(),
+        })
+    }
+
+    async fn begin(self: &Rc<Self>, control: &Control) -> Result<(), Fatal> {
+        self.control.get_or_init(|| control.clone());
+        Ok(())
+    }
+
+    async fn serve(self: Rc<Self>, connection: Connection) {
+        if let Some(table) = self.env.changed_table() {
+            log::info!("table {table} has changed -- restarting");
+            if let Some(control) = self.control.get() {
+                control.retire();
+            }
+        }
+        let (wire, peer) = match connection {
+            Connection::Tcp(socket, client) => {
+                let ends = socket.local_addr().ok().map(|own| (client, own));
+                let peer = Box::pin(Peer::connected(&self.server, ends)).await;
+                (Wire::Tcp(socket), peer)
+            }
+            Connection::Unix(socket) => (Wire::Unix(socket), Peer::local(&self.server)),
+            Connection::Datagrams(_) | Connection::Triggers(_) => return,
+        };
+        log::info!("connect from {}", peer.namaddr);
+        let mut session = Box::new(Session::new(self.server.clone(), self.service.clone(), peer));
+        if self.is_handed_over {
+            session.handed_over();
+        }
+        let conversation = Conversation::new(self.server.clone(), self.tls.clone(), wire, session);
+        drop(self);
+        conversation.run().await;
+    }
+}
+
+/// The TLS context; without one, STARTTLS gets a temporary error.
+fn context(settings: &Settings, server: &Server) -> Option<tls::Server> {
+    let ask = settings.smtpd_tls_ask_ccert || (server.tls.required && settings.smtpd_tls_req_ccert);
+    let chain_files: Vec<PathBuf> =
+        bytes::list::split(&settings.smtpd_tls_chain_files, bytes::list::SEPARATORS)
+            .map(PathBuf::from)
+            .collect();
+    let has_certificate = !chain_files.is_empty()
+        || [&settings.smtpd_tls_cert_file, &settings.smtpd_tls_eccert_file, &settings.smtpd_tls_dcert_file]
+            .iter()
+            .any(|file| !file.is_empty());
+    if !has_certificate && ask {
+        log::warning!("Need a server cert to request client certs");
+    }
+    if !server.tls.required && settings.smtpd_tls_req_ccert {
+        log::warning!("Can't require client certs unless TLS is required");
+    }
+    let mut exclude = settings.smtpd_tls_exclude_ciphers.clone();
+    if server.tls.required {
+        exclude = format!("{exclude} {}", settings.smtpd_tls_mandatory_exclude_ciphers);
+    }
+    let protocols = match server.tls.required {
+        true => &settings.smtpd_tls_mandatory_protocols,
+        false => &settings.smtpd_tls_protocols,
+    };
+    let made = tls::Server::new(&ServerSettings {
+        chain_files,
+        cert_file: PathBuf::from(&settings.smtpd_tls_cert_file),
+        key_file: PathBuf::from(&settings.smtpd_tls_key_file),
+        eccert_file: PathBuf::from(&settings.smtpd_tls_eccert_file),
+        eckey_file: PathBuf::from(&settings.smtpd_tls_eckey_file),
+        dcert_file: PathBuf::from(&settings.smtpd_tls_dcert_file),
+        ca_file: PathBuf::from(&settings.smtpd_tls_CAfile),
+        ca_path: PathBuf::from(&settings.smtpd_tls_CApath),
+        append_default_ca: settings.tls_append_default_CA,
+        ask: if ask { AskCertificate::Yes } else { AskCertificate::No },
+        protocols: protocols.clone(),
+        exclude_ciphers: exclude,
+        fingerprint_digest: settings.smtpd_tls_fingerprint_digest.clone(),
+        tickets: Tickets::Process,
+    });
+    match made {
+        Ok(context) => Some(context),
+        Err(error) => {
+            log::warning!("{error}");
+            None
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The dialogue as it was, kept for a notice to the postmaster when something goes wrong.
+
+use crate::error_class::ErrorClass;
+use crate::session::Session;
+use crate::text::printable;
+use ipc::cleanup::flags;
+use queue::{RecordType, encode_record};
+
+/// The lines of a dialogue.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Transcript {
+    text: Vec<u8>,
+    lines: i64,
+}
+
+const WIDTH: usize = 78;
+const INDENT: usize = 4;
+
+impl Session {
+    /// Adds a line. Nothing is kept when nothing would be reported.
+    pub(crate) fn record_in_history(&mut self, direction: &str, line: &[u8]) {
+        if self.server.notify.is_empty() {
+            return;
+        }
+        let text = &mut self.transcript.text;
+        text.extend_from_slice(direction.as_bytes());
+        text.extend(line.iter().filter(|&&byte| byte != b'\n'));
+        text.push(b'\n');
+        self.transcript.lines += 1;
+    }
+
+    /// Reports and forgets a dialogue that has become long.
+    pub(crate) async fn flush_history(&mut self) {
+        self.reset_history(self.server.settings.smtpd_history_flush_threshold).await;
+    }
+
+    /// Reports and forgets the dialogue.
+    pub(crate) async fn end_history(&mut self) {
+        self.reset_history(0).await;
+    }
+
+    async fn reset_history(&mut self, threshold: i64) {
+        if self.transcript.lines <= threshold {
+            return;
+        }
+        let transcript = std::mem::take(&mut self.transcript);
+        let trouble = std::mem::take(&mut self.error_mask);
+        if !self.stand_alone && trouble.meets(self.server.notify) {
+            // A boxed future: this is rare, and large.
+            Box::pin(self.notify_postmaster(&transcript, trouble)).await;
+        }
+    }
+
+    async fn notify_postmaster(&self, transcript: &Transcript, trouble: ErrorClass) {
+        let server = &self.server;
+        let settings = &server.settings;
+        let recipient = match trouble.meets(ErrorClass::BOUNCE) {
+            true => &settings.bounce_notice_recipient,
+            false => &settings.error_notice_recipient,
+        };
+        let mut notice = match server.outside.open_mail(flags::MASK_INTERNAL).await {
+            Ok(notice) => notice,
+            Err(error) => {
+                log::warning!("postmaster notify: {error}");
+                return;
+            }
+        };
+        let id = notice.queue_id().to_owned();
+        let out = notice.buffer();
+        let mut put = |kind, text: &str| encode_record(out, kind, text.as_bytes());
+        let now = sys::time::unix_duration();
+        let sender = format!("{}@{}", settings.double_bounce_sender, settings.myorigin);
+        let daemon = format!("MAILER-DAEMON@{}", settings.myorigin);
+        put(RecordType::Time, &format!("{} {}", now.as_secs(), now.subsec_micros()));
+        put(RecordType::Attr, "log_message_origin=local");
+        put(RecordType::Attr, "trace_flags=0");
+        put(RecordType::Sender, &sender);
+        put(RecordType::Recipient, recipient);
+        put(RecordType::Content, "");
+        let mut line = |text: &str| put(RecordType::Norm, text);
+        line(&format!("Received: by {} ({})", settings.myhostname, settings.mail_name));
+        let date = message::date::mail_date(now.as_secs() as i64);
+        line(&format!("\tid {id}; {date}"));
+        line(&format!("Date: {date}"));
+        let to = &settings.error_notice_recipient;
+        if settings.header_from_format.eq_ignore_ascii_case("standard") {
+            line(&format!("From: Mail Delivery System <{daemon}>"));
+            line(&format!("To: Postmaster <{to}>"));
+        } else {
+            line(&format!("From: {daemon} (Mail Delivery System)"));
+            line(&format!("To: {to} (Postmaster)"));
+        }
+        line(&format!("Subject: {} SMTP server: errors from {}", settings.mail_name, self.peer.namaddr));
+        line("");
+        line("Transcript of session follows.");
+        line("");
+        for text in transcript.text.split(|&byte| byte == b'\n').filter(|text| !text.is_empty()) {
+            for (number, part) in wrapped(&printable(text, '?', server.encoding)).into_iter().enumerate() {
+                let indent = if number == 0 { 0 } else { INDENT };
+                line(&format!(" {:indent$}{part}", ""));
+            }
+        }
+        line("");
+        if let Some(reason) = self.reason {
+            line(&format!("Session aborted, reason: {reason}"));
+        }
+        line("");
+        line("For other details, see the local mail logfile");
+        put(RecordType::Extracted, "");
+        put(RecordType::End, "");
+        match notice.finish().await {
+            Ok(reply) if reply.status.is_ok() => {}
+            Ok(reply) => log::warning!("postmaster notify: {}", reply.status.detail().text),
+            Err(error) => log::warning!("postmaster notify: {error}"),
+        }
+    }
+}
+
+/// A text in lines of limited length, broken at blanks where there are some.
+fn wrapped(text: &str) -> Vec<&str> {
+    let mut lines = Vec::new();
+    let mut rest = text;
+    loop {
+        let width = if lines.is_empty() { WIDTH } else { WIDTH - INDENT };
+        if rest.len() <= width {
+            lines.push(rest);
+            return lines;
+        }
+        let head = crate::text::clip(rest, width);
+        let end = head.rfind(' ').filter(|end| *end > 0).unwrap_or(head.len().max(1));
+        let (line, tail) = rest.split_at(end);
+        lines.push(line);
+        rest = tail.trim_start_matches(' ');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_break_at_blanks() {
+        let text = "word ".repeat(30);
+        let lines = wrapped(text.trim_end());
+        assert!(lines.len() > 1 && lines.iter().all(|line| line.len() <= WIDTH));
+        assert_eq!(wrapped("short"), ["short"]);
+        assert!(wrapped(&"x".repeat(200)).len() > 2);
+    }
+}
