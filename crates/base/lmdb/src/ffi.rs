@@ -8,7 +8,7 @@ use std::ptr;
 
 use lmdb_sys as sys;
 
-use crate::{Error, Existing, Lock};
+use crate::{Entry, Error, Existing, Lock};
 
 pub(crate) const MAP_FULL: i32 = sys::MDB_MAP_FULL;
 pub(crate) const MAP_RESIZED: i32 = sys::MDB_MAP_RESIZED;
@@ -60,6 +60,11 @@ impl Raw {
         check(unsafe { sys::mdb_env_open(self.env, self._path.as_ptr(), flags, 0o644) })?;
         // SAFETY: the environment is open; `fd` is a place for the answer.
         check(unsafe { sys::mdb_env_get_fd(self.env, &mut self.fd) })?;
+        // Programs that run a user's commands must not hand them the file; LMDB leaves it open for them.
+        // SAFETY: plain system call on the environment's descriptor.
+        if unsafe { libc::fcntl(self.fd, libc::F_SETFD, libc::FD_CLOEXEC) } != 0 {
+            return Err(io::Error::last_os_error().into());
+        }
         let txn = self.transaction(self.read_only).map_err(Error::Code)?;
         // SAFETY: the transaction is live; a null name is the unnamed database, which always exists.
         let opened = check(unsafe { sys::mdb_dbi_open(txn, ptr::null(), 0, &mut self.dbi) });
@@ -191,7 +196,7 @@ impl Raw {
     }
 
     /// The first entry, or the first one after a key, which need not exist any more.
-    pub(crate) fn entry_after(&mut self, after: Option<&[u8]>) -> Result<Option<(Vec<u8>, Vec<u8>)>, i32> {
+    pub(crate) fn entry_after(&mut self, after: Option<&[u8]>) -> Result<Option<Entry>, i32> {
         let dbi = self.dbi;
         self.with_transaction(true, |txn| {
             let mut cursor = ptr::null_mut();
@@ -254,7 +259,7 @@ impl Drop for Raw {
     }
 }
 
-fn seek(cursor: *mut sys::MDB_cursor, after: Option<&[u8]>) -> Result<Option<(Vec<u8>, Vec<u8>)>, i32> {
+fn seek(cursor: *mut sys::MDB_cursor, after: Option<&[u8]>) -> Result<Option<Entry>, i32> {
     let mut key = value_of(after.unwrap_or_default());
     let mut value = value_of(&[]);
     let operation = if after.is_some() { sys::MDB_SET_RANGE } else { sys::MDB_FIRST };

@@ -63,6 +63,9 @@ pub enum Existing {
     Keep,
 }
 
+/// A key and its value.
+pub type Entry = (Vec<u8>, Vec<u8>);
+
 /// Which entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Seek {
@@ -184,7 +187,7 @@ impl Database {
     }
 
     /// An entry, in the order of the keys' bytes.
-    pub fn sequence(&mut self, seek: Seek) -> Result<Option<(Vec<u8>, Vec<u8>)>, Error> {
+    pub fn sequence(&mut self, seek: Seek) -> Result<Option<Entry>, Error> {
         let after = match seek {
             Seek::First => None,
             Seek::Next => self.position.take(),

@@ -40,7 +40,7 @@ impl AddressList {
 
     /// As [`AddressList::matches`], for programs without a runtime.
     pub fn matches_blocking(&self, address: &[u8]) -> Result<bool, Error> {
-        crate::types::wait(self.matches(address))
+        crate::types::wait(self.0.patterns.waiting(), self.matches(address))
     }
 }
 
@@ -72,7 +72,7 @@ impl HostList {
 
     /// As [`HostList::matches`], for programs without a runtime.
     pub fn matches_blocking(&self, name: &[u8], address: &[u8]) -> Result<bool, Error> {
-        crate::types::wait(self.matches(name, address))
+        crate::types::wait(self.0.patterns.waiting(), self.matches(name, address))
     }
 }
 

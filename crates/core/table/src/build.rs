@@ -74,7 +74,7 @@ pub fn extend(
 }
 
 fn open(env: &Rc<Env>, (kind, name): (&str, &str), mode: Mode, flags: Flags) -> Result<Table, String> {
-    let is_known = crate::TYPES.contains(&kind) || env.openers.borrow().contains_key(kind);
+    let is_known = crate::TYPES.contains(&kind) || env.registry.openers.borrow().contains_key(kind);
     if !is_known {
         return Err(format!("unsupported map type: {kind}"));
     }
@@ -117,7 +117,7 @@ fn fill(table: &Table, flags: Flags, format: Format, (label, text): (&str, &[u8]
 }
 
 fn store(table: &Table, key: &[u8], value: &[u8]) -> Result<(), Error> {
-    match table.update(key, value)? {
+    match table.update_blocking(key, value)? {
         Update::Stored | Update::Kept => Ok(()),
     }
 }

@@ -28,6 +28,13 @@ pub struct Env {
     pub proxywrite_service: String,
     /// Build a missing or outdated index file from its text source.
     pub rebuild: bool,
+    /// The tables that are open.
+    pub registry: Registry,
+}
+
+/// The tables that are open, the types that a program added, and the connections to the proxy services.
+#[derive(Default)]
+pub struct Registry {
     pub(crate) tables: RefCell<HashMap<(String, Mode, Flags), Weak<Inner>>>,
     pub(crate) openers: RefCell<HashMap<&'static str, Opener>>,
     pub(crate) buildable: RefCell<HashSet<&'static str>>,
@@ -46,10 +53,7 @@ impl Default for Env {
             proxymap_service: "proxymap".to_owned(),
             proxywrite_service: "proxywrite".to_owned(),
             rebuild: true,
-            tables: RefCell::default(),
-            openers: RefCell::default(),
-            buildable: RefCell::default(),
-            proxies: RefCell::default(),
+            registry: Registry::default(),
         }
     }
 }
@@ -84,23 +88,23 @@ impl Env {
 
     /// Adds a table type, such as a database client that only some programs link.
     pub fn register(&self, kind: &'static str, opener: Opener) {
-        self.openers.borrow_mut().insert(kind, opener);
+        self.registry.openers.borrow_mut().insert(kind, opener);
     }
 
     /// Adds a table type that postmap(1) can build as well.
     pub fn register_buildable(&self, kind: &'static str, opener: Opener) {
         self.register(kind, opener);
-        self.buildable.borrow_mut().insert(kind);
+        self.registry.buildable.borrow_mut().insert(kind);
     }
 
     pub(crate) fn is_buildable(&self, kind: &str) -> bool {
-        self.buildable.borrow().contains(kind)
+        self.registry.buildable.borrow().contains(kind)
     }
 
     /// A table whose file was replaced since it was opened: the process should end, so that its successor reads the
     /// new file.
     pub fn changed_table(&self) -> Option<String> {
-        let open: Vec<Rc<Inner>> = self.tables.borrow().values().filter_map(Weak::upgrade).collect();
+        let open: Vec<Rc<Inner>> = self.registry.tables.borrow().values().filter_map(Weak::upgrade).collect();
         open.iter().find(|table| table.is_replaced()).map(|table| table.title())
     }
 }

@@ -15,6 +15,7 @@
 pub mod address;
 mod address_list;
 pub mod build;
+mod change;
 mod cidr;
 mod env;
 mod error;
@@ -34,7 +35,7 @@ mod types;
 
 pub use address_list::{AddressList, HostList};
 pub use cidr::CidrPattern;
-pub use env::Env;
+pub use env::{Env, Registry};
 pub use error::Error;
 pub use flags::{Flags, Mode};
 pub use fold::{Utf8, casefold};

@@ -10,6 +10,7 @@ use crate::fold::{Utf8, casefold};
 use crate::open::reason;
 use crate::table::Table;
 use crate::text;
+use crate::types::Waiting;
 
 /// How names match.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -66,7 +67,7 @@ impl StringList {
 
     /// As [`StringList::matches`], for programs without a runtime.
     pub fn matches_blocking(&self, string: &[u8]) -> Result<bool, Error> {
-        crate::types::wait(self.matches(string))
+        crate::types::wait(self.0.waiting(), self.matches(string))
     }
 }
 
@@ -94,7 +95,7 @@ impl DomainList {
 
     /// As [`DomainList::matches`], for programs without a runtime.
     pub fn matches_blocking(&self, name: &[u8]) -> Result<bool, Error> {
-        crate::types::wait(self.matches(name))
+        crate::types::wait(self.0.waiting(), self.matches(name))
     }
 }
 
@@ -167,6 +168,12 @@ impl Patterns {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.items.is_empty()
+    }
+
+    /// What it takes to wait for an answer.
+    pub(crate) fn waiting(&self) -> Waiting {
+        let is_here = |item: &Item| !matches!(&item.what, What::Table(table) if !table.is_local());
+        if self.items.iter().all(is_here) { Waiting::Here } else { Waiting::Elsewhere }
     }
 
     pub(crate) fn fold(&self, text: &[u8]) -> Vec<u8> {

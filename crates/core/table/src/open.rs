@@ -106,7 +106,7 @@ pub(crate) fn open(opening: &Opening<'_>) -> Result<Opened, String> {
     match types::opener(opening.kind) {
         Some(opener) => opener(opening),
         None => {
-            let registered = opening.env.openers.borrow().get(opening.kind).copied();
+            let registered = opening.env.registry.openers.borrow().get(opening.kind).copied();
             match registered {
                 Some(opener) => opener(opening),
                 None => Err(format!("unsupported dictionary type: {}", opening.kind)),

@@ -7,21 +7,22 @@ use crate::env::Env;
 use crate::error::Error;
 use crate::flags::{Flags, Mode};
 use crate::fold::{Utf8, casefold};
-use crate::local::{Entry, LocalFuture, Owner, Seek, Update};
+use crate::local::{LocalFuture, Owner};
 use crate::open::{self, Backend, OnFailure, Opened, Opening};
+use crate::types::{Waiting, wait};
 
 /// A lookup table. Clones are the same table.
 #[derive(Clone)]
-pub struct Table(Rc<Inner>);
+pub struct Table(pub(crate) Rc<Inner>);
 
 pub(crate) struct Inner {
     kind: String,
-    name: String,
+    pub(crate) name: String,
     flags: Flags,
     owner: Owner,
     folds: bool,
     on_failure: OnFailure,
-    backend: Backend,
+    pub(crate) backend: Backend,
 }
 
 impl Inner {
@@ -78,7 +79,8 @@ impl Table {
     ) -> Result<Self, String> {
         let key = (spec.to_owned(), mode, flags);
         let shared = !flags.contains(Flags::BULK_UPDATE);
-        if shared && let Some(table) = env.tables.borrow().get(&key).and_then(std::rc::Weak::upgrade) {
+        if shared && let Some(table) = env.registry.tables.borrow().get(&key).and_then(std::rc::Weak::upgrade)
+        {
             return Ok(Self(table));
         }
         let Some((kind, name)) = spec.split_once(':') else {
@@ -97,7 +99,7 @@ impl Table {
         };
         log::debug!("dict_open: {spec}");
         if shared {
-            let mut tables = env.tables.borrow_mut();
+            let mut tables = env.registry.tables.borrow_mut();
             tables.retain(|_, table| table.strong_count() > 0);
             tables.insert(key, Rc::downgrade(&table.0));
         }
@@ -177,7 +179,7 @@ impl Table {
     pub fn lookup_blocking(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         match self.lookup_now(key) {
             Some(answer) => answer,
-            None => crate::types::wait(self.lookup_elsewhere(key)).map_err(|error| self.settle(error)),
+            None => wait(Waiting::Elsewhere, self.lookup_elsewhere(key)).map_err(|error| self.settle(error)),
         }
     }
 
@@ -189,6 +191,11 @@ impl Table {
             Backend::Pipe(tables) | Backend::Union(tables) => tables.iter().all(Self::is_local),
             Backend::Debug(table) | Backend::Direct(table) => table.is_local(),
         }
+    }
+
+    /// What it takes to wait for an answer.
+    pub(crate) fn waiting(&self) -> Waiting {
+        if self.is_local() { Waiting::Here } else { Waiting::Elsewhere }
     }
 
     fn lookup_here(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
@@ -253,77 +260,6 @@ impl Table {
         })
     }
 
-    /// Stores a value.
-    pub fn update(&self, key: &[u8], value: &[u8]) -> Result<Update, Error> {
-        let Some(folded) = self.prepare_key(key) else { return Ok(Update::Stored) };
-        if self.is_utf8() && std::str::from_utf8(value).is_err() {
-            self.warn_value(key, value);
-            return Ok(Update::Stored);
-        }
-        let result = match &self.0.backend {
-            Backend::Local(table) => table.update(&folded, value),
-            Backend::Remote(table) => table.update(&folded, value).map(crate::types::wait),
-            Backend::Debug(table) => {
-                let result = table.update(&folded, value);
-                let outcome = match &result {
-                    Ok(Update::Stored) => "success",
-                    Ok(Update::Kept) => "failed",
-                    Err(_) => "error",
-                };
-                let (name, key, value) = (&self.0.name, bytes::show(&folded), bytes::show(value));
-                log::info!("{name} update: \"{key}\" = \"{value}\": {outcome}");
-                Some(result)
-            }
-            Backend::Broken(why) => Some(Err(self.unavailable(why))),
-            _ => None,
-        };
-        result.unwrap_or_else(|| Err(self.unsupported("update"))).map_err(|error| self.settle(error))
-    }
-
-    /// Removes a key; whether it was there.
-    pub fn delete(&self, key: &[u8]) -> Result<bool, Error> {
-        let Some(folded) = self.prepare_key(key) else { return Ok(true) };
-        let result = match &self.0.backend {
-            Backend::Local(table) => table.delete(&folded),
-            Backend::Remote(table) => table.delete(&folded).map(crate::types::wait),
-            Backend::Debug(table) => {
-                let result = table.delete(&folded);
-                let outcome = match &result {
-                    Ok(true) => "success",
-                    Ok(false) => "failed",
-                    Err(_) => "error",
-                };
-                log::info!("{} delete: \"{}\": {outcome}", self.0.name, bytes::show(&folded));
-                Some(result)
-            }
-            Backend::Broken(why) => Some(Err(self.unavailable(why))),
-            _ => None,
-        };
-        result.unwrap_or_else(|| Err(self.unsupported("delete"))).map_err(|error| self.settle(error))
-    }
-
-    /// The first entry, or the one after the last answer. The table is shared: so is the position.
-    pub fn sequence(&self, seek: Seek) -> Result<Option<Entry>, Error> {
-        let result = match &self.0.backend {
-            Backend::Local(table) => table.sequence(seek),
-            Backend::Remote(table) => table.sequence(seek).map(crate::types::wait),
-            Backend::Debug(table) => {
-                let result = table.sequence(seek);
-                let name = &self.0.name;
-                match &result {
-                    Ok(Some((key, value))) => {
-                        log::info!("{name} sequence: \"{}\" = \"{}\"", bytes::show(key), bytes::show(value));
-                    }
-                    _ => log::info!("{name} sequence: found EOF"),
-                }
-                Some(result)
-            }
-            Backend::Broken(why) => Some(Err(self.unavailable(why))),
-            _ => None,
-        };
-        result.unwrap_or_else(|| Err(self.unsupported("sequence"))).map_err(|error| self.settle(error))
-    }
-
     /// Ends a bulk update: its result becomes the table's contents.
     pub fn close(&self) -> Result<(), Error> {
         match &self.0.backend {
@@ -332,12 +268,12 @@ impl Table {
         }
     }
 
-    fn is_utf8(&self) -> bool {
+    pub(crate) fn is_utf8(&self) -> bool {
         self.0.flags.contains(Flags::UTF8_ACTIVE)
     }
 
     /// The key as the table holds it; `None` when it cannot be in the table.
-    fn prepare_key<'a>(&self, key: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    pub(crate) fn prepare_key<'a>(&self, key: &'a [u8]) -> Option<Cow<'a, [u8]>> {
         let flags = self.0.flags;
         let utf8 = self.is_utf8();
         if utf8 && std::str::from_utf8(key).is_err() {
@@ -366,7 +302,7 @@ impl Table {
         }
     }
 
-    fn warn_value(&self, key: &[u8], value: &[u8]) {
+    pub(crate) fn warn_value(&self, key: &[u8], value: &[u8]) {
         let (key, value) = (bytes::show(key), bytes::show(value));
         let why = "malformed UTF-8 or invalid codepoint";
         log::warning!("{}: key \"{key}\": non-UTF-8 value \"{value}\": {why}", self.name());
@@ -387,7 +323,7 @@ impl Table {
     }
 
     /// In a daemon, a fault of one table is no reason to end: it is logged, and the request has to be made again.
-    fn settle(&self, error: Error) -> Error {
+    pub(crate) fn settle(&self, error: Error) -> Error {
         match error {
             Error::Fault(text) if self.0.on_failure == OnFailure::Substitute => {
                 log::error!("{text}");
@@ -397,12 +333,12 @@ impl Table {
         }
     }
 
-    fn unavailable(&self, why: &str) -> Error {
+    pub(crate) fn unavailable(&self, why: &str) -> Error {
         log::warning!("{} is unavailable. {why}", self.name());
         Error::retry(self.name())
     }
 
-    fn unsupported(&self, operation: &'static str) -> Error {
+    pub(crate) fn unsupported(&self, operation: &'static str) -> Error {
         Error::Unsupported { table: self.name(), operation }
     }
 }

@@ -72,7 +72,7 @@ pub(crate) fn delete(job: &Job<'_>, key: &[u8]) -> Result<u8, Fatal> {
     let mut found = false;
     for argument in &job.options.tables {
         let table = open(job, argument)?;
-        found |= table.delete(key).map_err(|error| job.failed(&table, "delete", error))?;
+        found |= table.delete_blocking(key).map_err(|error| job.failed(&table, "delete", error))?;
     }
     Ok(if found { DONE } else { NOT_FOUND })
 }
@@ -84,7 +84,7 @@ pub(crate) fn delete_standard_input(job: &Job<'_>) -> Result<u8, Fatal> {
     let mut found = false;
     lines(&mut std::io::stdin().lock(), &mut |key| {
         for table in &tables {
-            found |= table.delete(key).map_err(|error| job.failed(table, "delete", error))?;
+            found |= table.delete_blocking(key).map_err(|error| job.failed(table, "delete", error))?;
         }
         Ok(())
     })?;

@@ -97,7 +97,7 @@ pub(crate) fn list(job: &Job<'_>) -> Result<u8, Fatal> {
     let mut output = Output::new(job.options.json, job.dialect.separator);
     let mut seek = Seek::First;
     loop {
-        let entry = table.sequence(seek).map_err(|error| job.failed(&table, "sequence", error))?;
+        let entry = table.sequence_blocking(seek).map_err(|error| job.failed(&table, "sequence", error))?;
         let Some((key, mut value)) = entry else { return Ok(FOUND) };
         seek = Seek::Next;
         if key.is_empty() {

@@ -47,19 +47,27 @@ pub const TYPES: &[&str] = &[
     "proxy", "randmap", "regexp", "static", "texthash", "unionmap", "unix",
 ];
 
+/// What it takes to wait for an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Waiting {
+    /// Nothing: it is there at once.
+    Here,
+    /// A runtime, to hear from another process.
+    Elsewhere,
+}
+
 /// Waits for an answer, in a program without a runtime.
-pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn wait<T>(waiting: Waiting, future: impl Future<Output = T>) -> T {
     thread_local! {
         // Kept, since connections to other processes belong to it.
         static RUNTIME: RefCell<Option<tokio::runtime::Runtime>> = const { RefCell::new(None) };
     }
     let mut future = std::pin::pin!(future);
-    // Most futures are ready at once, and then no runtime is needed.
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    if tokio::runtime::Handle::try_current().is_ok()
-        && let std::task::Poll::Ready(value) = future.as_mut().poll(&mut context)
-    {
-        return value;
+    if waiting == Waiting::Here {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        if let std::task::Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
     }
     RUNTIME.with_borrow_mut(|runtime| {
         let runtime = runtime.get_or_insert_with(|| {

@@ -138,7 +138,7 @@ impl Pool {
             let turns = Semaphore::new(CONNECTIONS);
             Rc::new(Self { service: service.to_owned(), path, idle: RefCell::default(), turns })
         };
-        Rc::clone(env.proxies.borrow_mut().entry(service.to_owned()).or_insert_with(make))
+        Rc::clone(env.registry.proxies.borrow_mut().entry(service.to_owned()).or_insert_with(make))
     }
 
     /// Asks until there is an answer.

@@ -1,0 +1,10 @@
+//! Postfix's own cases for postmap(1).
+
+#[path = "support/programs.rs"]
+mod programs;
+
+#[test]
+fn cases_of_postfix() {
+    let skipped = [("cdb_bulk_test", "there are no cdb tables yet")];
+    programs::run_area("postmap", env!("CARGO_BIN_EXE_postmap"), &skipped);
+}
