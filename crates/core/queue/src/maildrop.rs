@@ -17,9 +17,15 @@ pub fn create(spool: &Spool) -> io::Result<Draft> {
 }
 
 /// Makes a submission durable and visible to `pickup`.
+///
+/// Everybody may read it who can name it: `pickup` is not its owner. A message that `postsuper` put here to be requeued
+/// lacks these bits, by which `pickup` tells the two.
 pub fn submit(draft: Draft) -> io::Result<QueueId> {
-    draft.commit(Commit::to(QueueName::Maildrop))
+    draft.commit(Commit { marks: READABLE, ..Commit::to(QueueName::Maildrop) })
 }
+
+/// The bits of a submission's mode that a requeued message lacks.
+pub const READABLE: u32 = 0o044;
 
 /// Opens a complete submission, for `pickup`. `None`: not complete yet, not a file, or gone.
 pub fn open(spool: &Spool, id: &QueueId) -> io::Result<Option<(std::fs::File, Ready)>> {

@@ -18,6 +18,7 @@
 
 mod getopt;
 mod startup;
+mod user;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -26,6 +27,7 @@ use std::process::ExitCode;
 
 pub use getopt::{BadOption, Choice, Getopt};
 pub use startup::{Identity, Startup, use_config_directory};
+pub use user::Refused;
 
 /// Exit statuses of sysexits(3), as Postfix's tools use them.
 pub mod exit {
