@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, FileType, ReadDir};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
 
 use crate::spool::Spool;
@@ -27,6 +28,8 @@ pub enum Step {
         name: OsString,
         /// Its type, when the file system says so for free.
         kind: Option<FileType>,
+        /// The number of its inode.
+        inode: u64,
     },
     /// A subdirectory is done.
     Left {
@@ -51,6 +54,11 @@ impl Walk {
     pub fn new(directory: PathBuf, depth: Depth) -> io::Result<Walk> {
         let entries = fs::read_dir(&directory)?;
         Ok(Walk { depth, levels: vec![(directory, entries)] })
+    }
+
+    /// How deep the walk is; 0 in the queue's own directory.
+    pub fn depth(&self) -> usize {
+        self.levels.len().saturating_sub(1)
     }
 
     /// Where the walk is.
@@ -89,7 +97,7 @@ impl Iterator for Walk {
                 }
                 continue;
             }
-            return Some(Ok(Step::Entry { name, kind: entry.file_type().ok() }));
+            return Some(Ok(Step::Entry { name, kind: entry.file_type().ok(), inode: entry.ino() }));
         }
     }
 }

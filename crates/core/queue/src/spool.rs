@@ -226,7 +226,7 @@ pub enum Access {
 }
 
 /// Renames, and on failure makes the missing directories and tries once more.
-pub(crate) fn rename_making_directories(from: &Path, to: &Path) -> io::Result<()> {
+pub fn rename_making_directories(from: &Path, to: &Path) -> io::Result<()> {
     let Err(fault) = sane_rename(from, to) else {
         return Ok(());
     };

@@ -34,6 +34,7 @@ pub enum BadOption {
 /// Reads options one by one; what remains is in [`Getopt::rest`].
 #[derive(Clone, Debug)]
 pub struct Getopt<'a> {
+    /// The name in messages.
     argv0: &'a OsStr,
     options: &'a str,
     args: &'a [OsString],
@@ -44,7 +45,7 @@ pub struct Getopt<'a> {
 impl<'a> Getopt<'a> {
     /// `options` has a colon after each letter that takes a value, as for getopt(3).
     pub fn new(invocation: &'a crate::Invocation, options: &'a str) -> Getopt<'a> {
-        Getopt { argv0: &invocation.argv0, options, args: &invocation.args, cluster: &[] }
+        Getopt { argv0: OsStr::new(&invocation.name), options, args: &invocation.args, cluster: &[] }
     }
 
     /// Reads these arguments instead, in messages for `argv0`.

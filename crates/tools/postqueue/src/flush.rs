@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use command::{Fatal, exit, fatal};
+use command::{Fatal, fatal};
 use ipc::flush::{Request, Status};
 use ipc::trigger;
 use queue::QueueId;
@@ -26,11 +26,9 @@ pub(crate) fn site(tool: &Tool, site: &str) -> Result<(), Fatal> {
     };
     match status {
         Status::Ok => Ok(()),
-        Status::Bad => Err(fatal!(exit::USAGE; "Invalid request: \"{site}\"")),
+        Status::Bad => Err(fatal!("Invalid request: \"{site}\"")),
         Status::Fail => Err(down()),
-        Status::Deny => {
-            Err(fatal!(exit::UNAVAILABLE; "Flush service is not configured for destination \"{site}\""))
-        }
+        Status::Deny => Err(fatal!("Flush service is not configured for destination \"{site}\"")),
     }
 }
 
@@ -39,18 +37,16 @@ pub(crate) fn file(tool: &Tool, id: &QueueId) -> Result<(), Fatal> {
     check_user(tool)?;
     match request(tool, &Request::SendFile(id.as_bytes().into()))? {
         Status::Ok => Ok(()),
-        Status::Bad => Err(fatal!(exit::USAGE; "Invalid request: \"{id}\"")),
+        Status::Bad => Err(fatal!("Invalid request: \"{id}\"")),
         Status::Fail => Err(down()),
-        Status::Deny => Err(fatal!(exit::SOFTWARE; "Unexpected flush server reply status 4")),
+        Status::Deny => Err(fatal!("Unexpected flush server reply status 4")),
     }
 }
 
 fn check_user(tool: &Tool) -> Result<(), Fatal> {
     match user::refused(tool, "authorized_flush_users", &tool.params.authorized_flush_users)? {
         None => Ok(()),
-        Some((name, uid)) => {
-            Err(fatal!(exit::NO_PERMISSION; "User {name}({uid}) is not allowed to flush the mail queue"))
-        }
+        Some((name, uid)) => Err(fatal!("User {name}({uid}) is not allowed to flush the mail queue")),
     }
 }
 
@@ -82,10 +78,10 @@ fn request(tool: &Tool, request: &Request) -> Result<Status, Fatal> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|why| fatal!(exit::OS_ERROR; "{}", queue::reason(&why)))?;
+        .map_err(|why| fatal!("{}", queue::reason(&why)))?;
     Ok(runtime.block_on(ipc::flush::request(&path, request)))
 }
 
 fn down() -> Fatal {
-    fatal!(exit::UNAVAILABLE; "Cannot flush mail queue - mail system is down")
+    fatal!("Cannot flush mail queue - mail system is down")
 }

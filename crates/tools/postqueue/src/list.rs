@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
-use command::{Fatal, exit, fatal};
+use command::{Fatal, fatal};
 
 use crate::json::Json;
 use crate::mailq::Mailq;
@@ -71,7 +71,7 @@ pub trait Format {
 pub(crate) fn run(tool: &Tool, style: Style) -> Result<(), Fatal> {
     let users = &tool.params.authorized_mailq_users;
     if let Some((name, uid)) = user::refused(tool, "authorized_mailq_users", users)? {
-        return Err(fatal!(exit::NO_PERMISSION; "User {name}({uid}) is not allowed to view the mail queue"));
+        return Err(fatal!("User {name}({uid}) is not allowed to view the mail queue"));
     }
     let service = &tool.params.showq_service_name;
     let mail_name = &tool.startup.params.mail_name;
@@ -82,11 +82,10 @@ pub(crate) fn run(tool: &Tool, style: Style) -> Result<(), Fatal> {
     let reason = queue::reason(&why);
     // The mail system is not down just because this user may not reach it.
     if why.kind() == io::ErrorKind::PermissionDenied {
-        return Err(fatal!(exit::SOFTWARE; "Connect to the {mail_name} {service} service: {reason}"));
+        return Err(fatal!("Connect to the {mail_name} {service} service: {reason}"));
     }
     if sys::identity::effective_uid() != 0 {
         return Err(fatal!(
-            exit::UNAVAILABLE;
             "Queue report unavailable - mail system is down (Connect to the {mail_name} {service} service: {reason})"
         ));
     }
@@ -99,20 +98,19 @@ pub(crate) fn run(tool: &Tool, style: Style) -> Result<(), Fatal> {
 /// Runs showq(8) itself, as the mail system's user.
 fn run_showq(tool: &Tool, style: Style) -> Result<(), Fatal> {
     let path = format!("{}/{}", tool.startup.params.daemon_directory, tool.params.showq_service_name);
-    let failed = |status| fatal!(status; "Error running {path}");
+    let failed = || fatal!("Error running {path}");
     let mut child = Command::new(&path)
         .args(["-u", "-S"])
         .args((0..log::verbose()).map(|_| "-v"))
         .stdout(Stdio::piped())
         .spawn()
-        .map_err(|_| failed(exit::OS_ERROR))?;
+        .map_err(|_| failed())?;
     if let Some(output) = child.stdout.take() {
         show(tool, style, output)?;
     }
     match child.wait() {
         Ok(status) if status.success() => Ok(()),
-        Ok(_) => Err(failed(exit::SOFTWARE)),
-        Err(_) => Err(failed(exit::OS_ERROR)),
+        _ => Err(failed()),
     }
 }
 
@@ -133,12 +131,10 @@ fn show(tool: &Tool, style: Style, showq: impl Read) -> Result<(), Fatal> {
     let mut listing = Listing { input: BufReader::with_capacity(PIECE, showq), text, scratch: Vec::new() };
     match copy(&mut listing, format, &mut io::stdout().lock()) {
         Ok(()) => Ok(()),
-        Err(Broken::Input) => Err(fatal!(exit::SOFTWARE; "malformed showq server response")),
+        Err(Broken::Input) => Err(fatal!("malformed showq server response")),
         // Whoever read our output has seen enough.
         Err(Broken::Output(why)) if why.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(Broken::Output(why)) => {
-            Err(fatal!(exit::IO_ERROR; "output write error: {}", queue::reason(&why)))
-        }
+        Err(Broken::Output(why)) => Err(fatal!("output write error: {}", queue::reason(&why))),
     }
 }
 
