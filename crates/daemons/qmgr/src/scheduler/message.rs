@@ -60,6 +60,10 @@ pub struct Envelope {
     pub trace_offset: u64,
     /// Flags of the size record.
     pub read_flags: i64,
+    /// Where the recipients that were not read yet begin; 0 if there are none.
+    pub resume_at: u64,
+    /// Only recipients are to be read from there.
+    pub seen_all: bool,
 }
 
 /// Where mail for a recipient goes.
@@ -85,6 +89,10 @@ pub struct Message {
     pub envelope: Envelope,
     /// Its next attempt was asked for: dead destinations get another chance.
     pub flush: bool,
+    /// It is to be delivered also by `defer_transports`.
+    pub flush_transports: bool,
+    /// The administrator wants it returned.
+    pub force_expire: bool,
     /// Some recipient must be tried again.
     pub deferred: bool,
     /// Recipients are in the file that were not read yet.
@@ -124,8 +132,10 @@ struct Bound {
 
 impl Scheduler {
     /// How many recipients of a new message may be read: many while memory is free, its minimum otherwise.
-    pub fn first_read_limit(&self) -> i64 {
-        (self.limits.recipients - self.recipients).max(self.limits.recipients_per_message).clamp(1, 5000)
+    ///
+    /// `reserved` recipients were read for other messages and are about to be placed.
+    pub fn first_read_limit(&self, reserved: i64) -> i64 {
+        (self.limits.recipients - self.recipients - reserved).max(self.limits.recipients_per_message).clamp(1, 5000)
     }
 
     /// How many recipients may be read for [`Action::Refill`], or when all before were tried.
@@ -139,6 +149,8 @@ impl Scheduler {
         self.messages.insert(Message {
             envelope,
             flush,
+            flush_transports: flush,
+            force_expire: false,
             deferred: false,
             more,
             unread,

@@ -70,6 +70,8 @@ pub(super) fn envelope(name: &str) -> Envelope {
         trace_flags: 0,
         trace_offset: 0,
         read_flags: 0,
+        resume_at: 0,
+        seen_all: true,
     }
 }
 
@@ -146,7 +148,7 @@ impl World {
     /// A message whose first recipients are read; the others stay in the file.
     pub(super) fn submit(&mut self, name: &str, mut recipients: Vec<(Recipient, Route)>) -> MessageId {
         self.scheduler.advance(self.now);
-        let limit = (self.scheduler.first_read_limit() as usize).min(recipients.len());
+        let limit = (self.scheduler.first_read_limit(0) as usize).min(recipients.len());
         let rest = recipients.split_off(limit);
         let (unread, more) = (rest.len() as i64, !rest.is_empty());
         self.unread.insert(name.into(), rest);

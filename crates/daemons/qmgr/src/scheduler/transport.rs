@@ -53,6 +53,28 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// For a transport that is not to be used: its settings are wrong.
+    pub fn fallback() -> Self {
+        Self {
+            concurrency_limit: 1,
+            initial_concurrency: 1,
+            recipient_limit: 1,
+            recipients: 1,
+            extra_recipients: 1,
+            refill_limit: 1,
+            refill_delay: Duration::from_secs(1),
+            slot_cost: 0,
+            slot_loan: 0,
+            slot_discount: 0,
+            minimum_slots: 0,
+            positive: Feedback::ONE,
+            negative: Feedback::ONE,
+            failed_cohort_limit: 1,
+            rate_delay: Duration::ZERO,
+            transport_rate_delay: Duration::ZERO,
+        }
+    }
+
     /// With the limits that follow from each other.
     #[must_use]
     pub fn consistent(mut self) -> Self {
