@@ -85,7 +85,8 @@ impl Address {
         Address { tokens: scan(text), spacing: Spacing::Spaced }
     }
 
-    fn grouped(tokens: Vec<Token>) -> Address {
+    /// An address of tokens that print without a space between neighbouring words.
+    pub fn joined(tokens: Vec<Token>) -> Address {
         Address { tokens, spacing: Spacing::Joined }
     }
 
@@ -98,6 +99,14 @@ impl Address {
     pub fn internalize(&self) -> Vec<u8> {
         let mut out = Vec::new();
         print::internalize_into(&mut out, &self.tokens, self.spacing, Breaks::None);
+        out
+    }
+
+    /// The tokens from a position on in internal form.
+    pub fn internalize_from(&self, start: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        let tokens = self.tokens.get(start..).unwrap_or_default();
+        print::internalize_into(&mut out, tokens, self.spacing, Breaks::None);
         out
     }
 

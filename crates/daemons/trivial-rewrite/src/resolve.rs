@@ -6,7 +6,7 @@
 
 use address::hostname::{valid_hostaddr, valid_hostname};
 use address::idn::{HostnameFault, valid_utf8_hostname};
-use address::tok822::{Address, Token, internalize, scan};
+use address::tok822::{Address, Token, scan};
 use address::{quote_822_local, split_at_domain, valid_mailhost_literal, valid_utf8};
 use bytes::show;
 use dsn::Status;
@@ -153,8 +153,8 @@ impl Resolver {
                 tree.tokens.pop();
             }
             if let Some(at) = tree.rfind_op(b'@') {
-                let domain = tree.tokens.get(at + 1..).unwrap_or_default();
-                if !domain.is_empty() && !self.classes.is_local(&internalize(domain)).await? {
+                let is_null = at + 1 == tree.tokens.len();
+                if !is_null && !self.classes.is_local(&tree.internalize_from(at + 1)).await? {
                     return Ok(Recipient { tree, is_local: false });
                 }
                 saved_domain = tree.tokens.split_off(at);

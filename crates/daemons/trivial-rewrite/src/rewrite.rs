@@ -78,12 +78,18 @@ impl Rewriting {
     fn add_domain(&self, completion: &Completion, address: &mut Address) {
         let bang = if self.swap_bangpath { address.find_op(b'!') } else { None };
         if let Some(bang) = bang {
-            let mut local = address.tokens.split_off(bang);
+            let mut tokens = address.tokens.split_off(bang);
             let site = std::mem::take(&mut address.tokens);
-            local.remove(0);
-            local.push(Token::Op(b'@'));
-            local.extend(site);
-            address.tokens = local;
+            let is_null_site = site.is_empty();
+            tokens.remove(0);
+            tokens.push(Token::Op(b'@'));
+            tokens.extend(site);
+            // COMPAT: words lose the space between them when nothing stands before the `!`.
+            if is_null_site {
+                *address = Address::joined(tokens);
+            } else {
+                address.tokens = tokens;
+            }
             return;
         }
         let percent = if self.percent_hack { address.rfind_op(b'%') } else { None };

@@ -235,6 +235,8 @@ fn standard_form() {
         ("\"\"", "\"\""),
         ("user (comment)", "\"user (comment)\"@example.com"),
         ("  ", "\"\""),
+        ("!a b", "ab@"),
+        ("x!a b", "\"a b\"@x.example.com"),
     ] {
         assert_eq!(shown(&site.rewrite(Rule::Local, address)), want, "{address}");
     }

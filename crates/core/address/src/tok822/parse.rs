@@ -128,7 +128,7 @@ impl Parser {
         }
         let mut tokens = std::mem::take(&mut self.middle);
         tokens.reverse();
-        self.right.push(Token::Address(Address::grouped(tokens)));
+        self.right.push(Token::Address(Address::joined(tokens)));
         if matches!(comma, Comma::Add) {
             self.right.push(Token::Op(b','));
         }
