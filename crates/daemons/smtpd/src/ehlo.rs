@@ -37,9 +37,8 @@ impl Keywords {
     pub(crate) fn parse(list: &str) -> Keywords {
         let mut set = Keywords::default();
         for word in list.split([',', ' ', '\t', '\r', '\n']).filter(|word| !word.is_empty()) {
-            match Self::NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)) {
-                Some((_, keyword)) => set.0 |= keyword.0,
-                None => {} // as Postfix: silently
+            if let Some((_, keyword)) = Self::NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)) {
+                set.0 |= keyword.0;
             }
         }
         set

@@ -47,4 +47,11 @@ mod transcript;
 mod verify_sender;
 mod xforward;
 
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod dialogue;
+#[cfg(test)]
+mod testing;
+
 pub use service::Smtpd;

@@ -38,6 +38,12 @@ impl Site {
         })
     }
 
+    /// Another address of this machine.
+    #[cfg(test)]
+    pub(crate) fn add_own(&mut self, address: IpAddr) {
+        self.own.push(address);
+    }
+
     /// The address is one that this mail system receives mail on.
     pub(crate) fn is_own(&self, address: IpAddr) -> bool {
         self.own.contains(&address)

@@ -18,7 +18,7 @@ impl Session {
         Some(match name {
             Name::RejectUnknownClientHostname => Ok(self.reject_unknown_client()),
             Name::RejectUnknownReverseClientHostname => Ok(self.reject_unknown_reverse_client()),
-            Name::PermitInetInterfaces => match self.from_own_address() {
+            Name::PermitInetInterfaces => match self.is_own_address() {
                 true => Ok(self.permit_client(name).await),
                 false => Ok(Verdict::Dunno),
             },
@@ -107,7 +107,7 @@ impl Session {
         self.reject(ErrorClass::POLICY, code, "4.7.1", &text)
     }
 
-    pub(crate) fn from_own_address(&self) -> bool {
+    pub(crate) fn is_own_address(&self) -> bool {
         self.peer.ip.is_some_and(|ip: IpAddr| self.server.site.is_own(ip))
     }
 

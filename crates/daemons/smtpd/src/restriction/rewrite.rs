@@ -25,7 +25,7 @@ impl Session {
                 }
             } else {
                 match word.name {
-                    Some(Name::PermitInetInterfaces) => Ok(self.from_own_address()),
+                    Some(Name::PermitInetInterfaces) => Ok(self.is_own_address()),
                     Some(Name::PermitMynetworks) => self.in_mynetworks().await,
                     Some(Name::PermitSaslAuthenticated) => Ok(self.login.is_some()),
                     Some(name @ (Name::PermitTlsAllClientcerts | Name::PermitTlsClientcerts)) => {
