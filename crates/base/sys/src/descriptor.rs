@@ -38,6 +38,17 @@ pub fn set_blocking(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
+/// How many bytes can be read from a pipe or socket right now.
+pub fn readable_bytes(fd: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut count: nix::libc::c_int = 0;
+    // SAFETY: the kernel writes one int, to a place that outlives the call.
+    let result = unsafe { nix::libc::ioctl(fd.as_raw_fd(), nix::libc::FIONREAD, &mut count) };
+    if result == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
 /// Sends a descriptor over a Unix socket, with the single byte that Postfix sends beside it.
 pub fn send(socket: BorrowedFd<'_>, passed: BorrowedFd<'_>) -> io::Result<()> {
     let passed = [passed.as_raw_fd()];
