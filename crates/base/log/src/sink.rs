@@ -86,7 +86,9 @@ impl Logger {
     fn write(&mut self, severity: Severity, text: &str) {
         let text = clean(severity, text);
         if let Some(program) = &self.sinks.stderr {
-            let _lost = writeln!(std::io::stderr().lock(), "{program}: {text}");
+            // One write a line: other programs write to the same place.
+            let line = format!("{program}: {text}\n");
+            let _lost = std::io::stderr().lock().write_all(line.as_bytes());
         }
         if self.sinks.syslog.is_none() && self.sinks.postlog.is_none() {
             return;
@@ -104,7 +106,7 @@ impl Logger {
                 && let Some(path) = &postlog.fallback
                 && let Ok(mut file) = std::fs::OpenOptions::new().append(true).create(true).open(path)
             {
-                let _lost = writeln!(file, "{line}");
+                let _lost = file.write_all(format!("{line}\n").as_bytes());
             }
         }
     }

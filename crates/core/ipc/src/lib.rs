@@ -34,7 +34,7 @@ pub use stream::Stream;
 #[non_exhaustive]
 pub enum Error {
     /// The system refused, or the peer went away in the middle.
-    #[error("{0}")]
+    #[error("{}", reason(.0))]
     Io(#[from] std::io::Error),
     /// The peer closed the connection between two lists.
     #[error("premature end-of-input on {0} socket while reading input attribute name")]
@@ -63,3 +63,12 @@ pub enum Error {
 
 /// What a conversation step returns.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// The system's words for an error, without the number that Rust adds.
+fn reason(fault: &std::io::Error) -> String {
+    let text = fault.to_string();
+    match text.rsplit_once(" (os error ") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
+    }
+}

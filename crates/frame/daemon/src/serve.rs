@@ -81,8 +81,11 @@ async fn turn<S: Service>(
     let control = Control(shared);
     service.begin(&control).await?;
     if startup.options.stand_alone {
-        Rc::clone(&service).serve(standard_streams()?).await;
+        let (connection, output) = standard_streams()?;
+        Rc::clone(&service).serve(connection).await;
         service.end().await;
+        // What is written must also arrive: the pipe to its reader may be full.
+        let _ended = tokio::task::spawn_blocking(|| output.join()).await;
         return Ok(());
     }
     let master = Master::open(status)?;
@@ -286,7 +289,7 @@ impl Master {
 }
 
 // A program that is started by hand for one client talks over its standard streams; inside it is a socket like others.
-fn standard_streams() -> Result<Connection, Fatal> {
+fn standard_streams() -> Result<(Connection, std::thread::JoinHandle<()>), Fatal> {
     let (inside, outside) = std::os::unix::net::UnixStream::pair()?;
     let to_service = outside.try_clone()?;
     std::thread::spawn(move || {
@@ -294,12 +297,13 @@ fn standard_streams() -> Result<Connection, Fatal> {
         let _copied = io::copy(&mut io::stdin().lock(), &mut to_service);
         let _closed = to_service.shutdown(std::net::Shutdown::Write);
     });
-    std::thread::spawn(move || {
+    let output = std::thread::spawn(move || {
         let mut outside = outside;
-        let _copied = io::copy(&mut outside, &mut io::stdout().lock());
+        let mut stdout = io::stdout().lock();
+        let _copied = io::copy(&mut outside, &mut stdout).and_then(|_| io::Write::flush(&mut stdout));
     });
     inside.set_nonblocking(true)?;
-    Ok(Connection::Unix(tokio::net::UnixStream::from_std(inside)?))
+    Ok((Connection::Unix(tokio::net::UnixStream::from_std(inside)?), output))
 }
 
 fn log_panics() {

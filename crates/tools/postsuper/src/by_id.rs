@@ -56,7 +56,9 @@ impl Tool {
             return Ok(());
         };
         for _ in 0..ATTEMPTS {
-            for name in &self.queues {
+            // Ids that come together are mostly in one queue together.
+            let (before, likely) = self.queues.split_at(self.likely.get());
+            for (at, name) in (self.likely.get()..).zip(likely).chain((0..).zip(before)) {
                 // A release looks nowhere else, so that it does not matter what else is named.
                 if change == Change::Release && name != QueueName::Hold.as_str() {
                     continue;
@@ -69,6 +71,7 @@ impl Tool {
                     continue;
                 }
                 if self.apply(change, queue.name, &id)? == Outcome::Done {
+                    self.likely.set(at);
                     return Ok(());
                 }
             }

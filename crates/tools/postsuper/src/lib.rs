@@ -20,6 +20,7 @@ mod queues;
 mod repair;
 mod wildcard;
 
+use std::cell::Cell;
 use std::io::{self, BufRead};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
@@ -54,7 +55,7 @@ pub fn main(invocation: &Invocation) -> Result<u8, Fatal> {
 
     let counters = Arc::new(Counters::default());
     interrupt::watch(Arc::clone(&counters))?;
-    let tool = Tool { spool: startup.spool()?, queues: names, counters };
+    let tool = Tool { spool: startup.spool()?, queues: names, likely: Cell::new(0), counters };
     let done = tool.run(&wanted);
     if let Err(fatal) = done {
         log::fatal!("{fatal}");
@@ -92,6 +93,8 @@ pub(crate) struct Tool {
     pub(crate) spool: Spool,
     /// Names from the command line, not yet checked; or the default ones.
     pub(crate) queues: Vec<String>,
+    /// Where in `queues` the last message was found by its id.
+    pub(crate) likely: Cell<usize>,
     pub(crate) counters: Arc<Counters>,
 }
 
