@@ -1,9 +1,10 @@
 //! The life of a process: start, serve, end.
 
 use std::cell::Cell;
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::io::Interest;
@@ -289,18 +290,24 @@ impl Master {
 }
 
 // A program that is started by hand for one client talks over its standard streams; inside it is a socket like others.
-fn standard_streams() -> Result<(Connection, std::thread::JoinHandle<()>), Fatal> {
+// The thread ends when all output is written.
+fn standard_streams() -> Result<(Connection, JoinHandle<()>), Fatal> {
     let (inside, outside) = std::os::unix::net::UnixStream::pair()?;
-    let to_service = outside.try_clone()?;
+    let mut to_service = outside.try_clone()?;
     std::thread::spawn(move || {
-        let mut to_service = to_service;
         let _copied = io::copy(&mut io::stdin().lock(), &mut to_service);
         let _closed = to_service.shutdown(std::net::Shutdown::Write);
     });
     let output = std::thread::spawn(move || {
         let mut outside = outside;
-        let mut stdout = io::stdout().lock();
-        let _copied = io::copy(&mut outside, &mut stdout).and_then(|_| io::Write::flush(&mut stdout));
+        let mut chunk = [0; 4096];
+        while let Ok(length @ 1..) = outside.read(&mut chunk) {
+            let mut out = io::stdout().lock();
+            // Whoever reads may wait for a reply that has no line end.
+            if out.write_all(chunk.get(..length).unwrap_or_default()).and_then(|()| out.flush()).is_err() {
+                return;
+            }
+        }
     });
     inside.set_nonblocking(true)?;
     Ok((Connection::Unix(tokio::net::UnixStream::from_std(inside)?), output))
