@@ -11,7 +11,7 @@ use crate::text::Encoding;
 use address::inet::Families;
 use conf::MainCf;
 use conf::compat::is_legacy_default;
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 use std::rc::Rc;
 use table::{Env, Flags, HostList, ListFlags, Maps, StringList};
 
@@ -37,7 +37,6 @@ pub struct Server {
     pub(crate) dns_how: dns::Lookup,
     pub(crate) outside: Rc<dyn Outside>,
     pub(crate) listings: ListingCache,
-    pub(crate) warned_mx_backup: Cell<bool>,
     pub(crate) tls: TlsLevel,
     pub(crate) has_tls_context: bool,
     pub(crate) tls_log_level: u32,
@@ -163,7 +162,6 @@ impl Server {
             dns,
             outside,
             listings: ListingCache::default(),
-            warned_mx_backup: Cell::new(false),
             tls: TlsLevel::parse(&settings)?,
             has_tls_context: false,
             tls_log_level: settings.smtpd_tls_loglevel.parse().unwrap_or(0),

@@ -7,11 +7,17 @@ use crate::outside::Class;
 use crate::session::Session;
 use crate::text::{show, split_domain};
 use dns::{Data, Family, Status, Type};
+use std::cell::Cell;
+
+thread_local! {
+    /// The warning about this restriction has been logged; once a process is enough.
+    static WARNED: Cell<bool> = const { Cell::new(false) };
+}
 
 impl Session {
     pub(super) async fn permit_mx_backup(&mut self, recipient: &[u8]) -> Check {
         let server = self.server.clone();
-        if !server.warned_mx_backup.replace(true) {
+        if !WARNED.replace(true) {
             log::warning!(
                 "support for restriction \"permit_mx_backup\" will be removed from {}; \
                  instead, specify \"relay_domains\"",
