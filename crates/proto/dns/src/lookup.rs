@@ -123,7 +123,7 @@ impl Resolver {
     /// Records of type `kind` for `name`, after up to ten aliases.
     pub async fn lookup(&self, name: &str, kind: Type, how: &Lookup) -> Result<Answer, Failure> {
         // Some servers invent records for numeric names; and what is no host name has no records.
-        if hostname::is_address(name) || (name != "." && hostname::check(name).is_err()) {
+        if hostname::is_address(name) || (name != "." && !hostname::is_name(name)) {
             return Err(Failure {
                 status: Status::NotFound,
                 rcode: u16::from(ResponseCode::NXDomain),

@@ -6,5 +6,5 @@
 mod hello;
 mod transaction;
 
-pub use hello::{Action, Failure, Hello, HelloSettings, Pix, TlsWish};
+pub use hello::{Action, Failure, Hello, HelloSettings, Pix, RequireTls, TlsWish};
 pub use transaction::{End, Envelope, Event, Keep, ProbeAt, Transaction, Wait};

@@ -71,14 +71,14 @@ pub struct Client {
     silent: TlsConnector,
     naming: TlsConnector,
     anchors: Anchors,
+    keys: Arc<Keys>,
     digest: Arc<str>,
 }
 
 impl Client {
     /// Reads all files and makes the context.
     pub fn new(settings: &ClientSettings) -> Result<Self, Error> {
-        let provider = protocols::provider(&settings.exclude_ciphers)?;
-        let versions = protocols::versions(&settings.protocols)?;
+        let provider = protocols::provider("")?;
         let anchors = Anchors::load(
             non_empty(&settings.ca_file),
             non_empty(&settings.ca_path),
@@ -98,12 +98,43 @@ impl Client {
         } else {
             keys = chain::chain_files(&settings.chain_files, &provider)?;
         }
+        let digest = settings.fingerprint_digest.as_str().into();
+        Self::assemble(
+            anchors,
+            Arc::new(Keys { keys }),
+            digest,
+            &settings.protocols,
+            &settings.exclude_ciphers,
+        )
+    }
+
+    /// The same files with other protocols and exclusions, for policy tables. It reads nothing, so it works inside a jail.
+    pub fn variant(&self, protocols: &str, exclude_ciphers: &str) -> Result<Self, Error> {
+        Self::assemble(
+            self.anchors.clone(),
+            Arc::clone(&self.keys),
+            Arc::clone(&self.digest),
+            protocols,
+            exclude_ciphers,
+        )
+    }
+
+    fn assemble(
+        anchors: Anchors,
+        keys: Arc<Keys>,
+        digest: Arc<str>,
+        protocols: &str,
+        exclude: &str,
+    ) -> Result<Self, Error> {
+        let provider = protocols::provider(exclude)?;
+        let versions = protocols::versions(protocols)?;
+        let resolver: Arc<dyn ResolvesClientCert> = keys.clone();
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&versions)
             .map_err(|error| Error::Setup(error.to_string()))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(AnyServer { provider }))
-            .with_client_cert_resolver(Arc::new(Keys { keys }));
+            .with_client_cert_resolver(resolver);
         config.resumption = Resumption::in_memory_sessions(SESSION_LIMIT);
         let naming = config.clone();
         config.enable_sni = false;
@@ -112,7 +143,8 @@ impl Client {
             silent: TlsConnector::from(Arc::new(config)),
             naming: TlsConnector::from(Arc::new(naming)),
             anchors,
-            digest: settings.fingerprint_digest.as_str().into(),
+            keys,
+            digest,
         })
     }
 

@@ -37,6 +37,20 @@ pub enum TlsWish {
     RequiredUnavailable,
 }
 
+/// What REQUIRETLS (RFC 8689) asks of this session, weakest first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RequireTls {
+    /// Nothing.
+    #[default]
+    No,
+    /// Pass it on if that is possible.
+    Opportunistic,
+    /// As before, but over TLS in any case.
+    OpportunisticTls,
+    /// A verified server that takes on the same duty, or no delivery.
+    Enforce,
+}
+
 /// Work-arounds for firewalls that replace parts of the greeting by stars.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pix {
@@ -93,6 +107,7 @@ pub struct Hello {
     best_mx: bool,
     pix: Pix,
     needs_smtputf8: bool,
+    requiretls: RequireTls,
     server: String,
     server_port: String,
     nexthop: Vec<u8>,
@@ -115,6 +130,7 @@ impl Hello {
             best_mx: false,
             pix: Pix::default(),
             needs_smtputf8: false,
+            requiretls: RequireTls::No,
             server: server.to_owned(),
             server_port: server_port.to_owned(),
             nexthop: nexthop.to_vec(),
@@ -156,6 +172,13 @@ impl Hello {
     #[must_use]
     pub fn needs_smtputf8(mut self) -> Self {
         self.needs_smtputf8 = true;
+        self
+    }
+
+    /// What REQUIRETLS asks.
+    #[must_use]
+    pub fn requiretls(mut self, level: RequireTls) -> Self {
+        self.requiretls = level;
         self
     }
 
@@ -290,7 +313,7 @@ impl Hello {
             self.offer.keywords = self.offer.keywords.with(Keywords::EIGHT_BIT_MIME);
         }
         if self.secure {
-            return Action::Ready;
+            return self.secure_result();
         }
         match self.tls {
             TlsWish::Never => Action::Ready,
@@ -300,6 +323,20 @@ impl Hello {
                 Action::Reply(Stage::StartTls)
             }
             TlsWish::IfOffered => Action::Ready,
+            _ if !self.offer.keywords.has(Keywords::STARTTLS)
+                && self.requiretls >= RequireTls::OpportunisticTls =>
+            {
+                Action::Refused(Failure {
+                    soft_if_not_last: true,
+                    ..own(
+                        const { Status::new("5.7.30") },
+                        format!(
+                            "Sender requested REQUIRETLS, but TLS service was not offered by host {}",
+                            self.server
+                        ),
+                    )
+                })
+            }
             _ if !self.offer.keywords.has(Keywords::STARTTLS) => Action::Refused(own(
                 const { Status::new("4.7.4") },
                 format!("TLS is required, but was not offered by host {}", self.server),
@@ -309,6 +346,23 @@ impl Hello {
                 "TLS is required, but our TLS engine is unavailable",
             )),
         }
+    }
+
+    fn secure_result(&self) -> Action {
+        if self.requiretls < RequireTls::Enforce || self.offer.keywords.has(Keywords::REQUIRETLS) {
+            return Action::Ready;
+        }
+        Action::Refused(Failure {
+            soft_if_not_last: true,
+            ..own(
+                const { Status::new("5.7.30") },
+                format!(
+                    "Sender requested REQUIRETLS, but no server was found that supports REQUIRETLS. \
+                     The last attempted server was {}",
+                    self.server
+                ),
+            )
+        })
     }
 
     fn starttls_answered(&mut self, reply: &Reply) -> Action {

@@ -1,0 +1,402 @@
+//! Whole deliveries: a request from the queue manager, a server that plays a script, and what became of both.
+
+use std::cell::RefCell;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use daemon::{Connection, FrameParams, Options, Service, Startup};
+use ferrofix_smtp_client::Client;
+use ipc::deliver::{Outcome, PROTOCOL, Request, Times};
+use ipc::{Recipient, Stream};
+use queue::{RecordType, encode_record};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::task::LocalSet;
+
+/// The queue directory of all tests: paths are relative to it, so it is one.
+fn spool() -> &'static PathBuf {
+    static SPOOL: OnceLock<PathBuf> = OnceLock::new();
+    SPOOL.get_or_init(|| {
+        let directory = tempfile::tempdir().unwrap().keep();
+        for name in ["active", "private", "public"] {
+            std::fs::create_dir(directory.join(name)).unwrap();
+        }
+        std::env::set_current_dir(&directory).unwrap();
+        directory
+    })
+}
+
+fn client(process: &str, settings: &[(&str, &str)]) -> Rc<Client> {
+    let directory = spool();
+    let mut main = conf::MainCf::empty(directory);
+    let words = ["-n", "smtp", "-t", "unix"].into_iter().map(str::to_owned);
+    let options = Options::parse(process, words).unwrap();
+    let fixed = [
+        ("process_name", process),
+        ("service_name", "smtp"),
+        ("myhostname", "me.example"),
+        ("mydomain", "example"),
+        ("queue_directory", directory.to_str().unwrap()),
+        ("inet_protocols", "ipv4"),
+        ("compatibility_level", "3.6"),
+    ];
+    for (name, value) in fixed.iter().chain(settings) {
+        main.set(name, value);
+    }
+    let params = FrameParams::load(&main).unwrap();
+    Rc::new(Client::start(&Startup { main, options, params, client_limit: None }).unwrap())
+}
+
+/// A message in the active queue with two recipients, and the request for it.
+fn message(queue_id: &str, nexthop: &str, body: &[&[u8]], recipients: usize) -> Request {
+    let mut file = Vec::new();
+    encode_record(&mut file, RecordType::Size, format!("{:100}", 0).as_bytes());
+    encode_record(&mut file, RecordType::Sender, b"sender@example.org");
+    let mut list = Vec::new();
+    for number in 0..recipients {
+        let address = format!("r{number}@example.com").into_bytes();
+        list.push(Recipient { address: address.clone(), offset: file.len() as i64, ..Recipient::default() });
+        encode_record(&mut file, RecordType::Recipient, &address);
+    }
+    encode_record(&mut file, RecordType::Content, b"");
+    let data_offset = file.len();
+    for line in body {
+        encode_record(&mut file, RecordType::Norm, line);
+    }
+    let data_size = file.len() - data_offset;
+    encode_record(&mut file, RecordType::Extracted, b"");
+    encode_record(&mut file, RecordType::End, b"");
+    let path = spool().join("active").join(queue_id);
+    std::fs::write(&path, file).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let now = sys::time::unix_duration();
+    Request {
+        flags: ipc::deliver::FLAG_SUCCESS | ipc::deliver::FLAG_BOUNCE,
+        queue: "active".into(),
+        queue_id: queue_id.into(),
+        data_offset: data_offset as i64,
+        data_size: data_size as i64,
+        nexthop: nexthop.as_bytes().to_vec(),
+        encoding: "7bit".into(),
+        sender: b"sender@example.org".to_vec(),
+        times: Times { incoming_arrival: now, active_arrival: now, ..Times::default() },
+        rewrite_context: b"local".to_vec(),
+        recipients: list,
+        ..Request::default()
+    }
+}
+
+/// Recipients that are crossed off.
+fn done(queue_id: &str) -> usize {
+    let file = std::fs::File::open(spool().join("active").join(queue_id)).unwrap();
+    let mut reader = queue::RecordReader::new(file).view(queue::View::File);
+    let mut count = 0;
+    while let Some(record) = reader.next().unwrap() {
+        count += usize::from(record.kind == RecordType::Done);
+    }
+    count
+}
+
+async fn deliver(client: &Rc<Client>, request: &Request) -> Outcome {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let service = Rc::clone(client);
+    let task = tokio::task::spawn_local(async move { service.serve(Connection::Unix(theirs)).await });
+    let mut stream = Stream::new(ours);
+    stream.expect_greeting(PROTOCOL).await.unwrap();
+    request.write(&mut stream);
+    stream.flush().await.unwrap();
+    let outcome = Outcome::from_attrs(&stream.receive().await.unwrap()).unwrap();
+    drop(stream);
+    task.await.unwrap();
+    outcome
+}
+
+/// A server's answers: the first whose start matches a command.
+type Script = &'static [(&'static str, &'static str)];
+
+#[derive(Default)]
+struct Seen {
+    sessions: usize,
+    lines: Vec<String>,
+}
+
+async fn talk(
+    stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    script: Script,
+    seen: &RefCell<Seen>,
+) {
+    let mut stream = BufReader::new(stream);
+    seen.borrow_mut().sessions += 1;
+    let answer = |command: &str| {
+        let found = script.iter().find(|(start, _)| command.starts_with(start));
+        let default = match command.split([' ', ':']).next().unwrap_or_default() {
+            "" => "220 mx.example ESMTP",
+            "EHLO" | "LHLO" => "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 100000\r\n250 8BITMIME",
+            "DATA" => "354 go",
+            "QUIT" => "221 bye",
+            _ => "250 2.0.0 ok",
+        };
+        found.map_or(default, |(_, reply)| reply)
+    };
+    let mut content = false;
+    let mut line = String::new();
+    stream.write_all(format!("{}\r\n", answer("")).as_bytes()).await.unwrap();
+    loop {
+        line.clear();
+        if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
+            return;
+        }
+        let command = line.trim_end_matches("\r\n").to_owned();
+        seen.borrow_mut().lines.push(command.clone());
+        if content && command != "." {
+            continue;
+        }
+        let reply = if content { answer(".") } else { answer(&command) };
+        content = !content && command == "DATA" && reply.starts_with("354");
+        if reply == "HANGUP" {
+            return;
+        }
+        if stream.write_all(format!("{reply}\r\n").as_bytes()).await.is_err() || command == "QUIT" {
+            return;
+        }
+    }
+}
+
+async fn server(script: Script) -> (String, Rc<RefCell<Seen>>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let seen: Rc<RefCell<Seen>> = Rc::default();
+    let shared = Rc::clone(&seen);
+    tokio::task::spawn_local(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let shared = Rc::clone(&shared);
+            tokio::task::spawn_local(async move { talk(stream, script, &shared).await });
+        }
+    });
+    (format!("[127.0.0.1]:{port}"), seen)
+}
+
+fn run(test: impl Future<Output = ()>) {
+    spool();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    LocalSet::new().block_on(&runtime, test);
+}
+
+const BODY: &[&[u8]] = &[b"Subject: test", b"", b"hello", b".dot"];
+
+#[test]
+fn a_message_is_delivered() {
+    run(async {
+        let (nexthop, seen) = server(&[]).await;
+        let client = client("smtp", &[]);
+        let outcome = deliver(&client, &message("A1", &nexthop, BODY, 2)).await;
+        assert!(outcome.is_final && outcome.hop_status.is_none());
+        assert_eq!(done("A1"), 2);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let size = message("A1x", "x", BODY, 2).data_size;
+        assert_eq!(
+            seen.borrow().lines,
+            [
+                "EHLO me.example".to_owned(),
+                format!("MAIL FROM:<sender@example.org> SIZE={size} BODY=7BIT"),
+                "RCPT TO:<r0@example.com>".into(),
+                "RCPT TO:<r1@example.com>".into(),
+                "DATA".into(),
+                "Subject: test".into(),
+                String::new(),
+                "hello".into(),
+                "..dot".into(),
+                ".".into(),
+                "QUIT".into(),
+            ]
+        );
+    });
+}
+
+#[test]
+fn some_recipients_are_refused() {
+    run(async {
+        let (nexthop, _) = server(&[("RCPT TO:<r0", "450 4.2.1 later")]).await;
+        let client = client("smtp", &[]);
+        let outcome = deliver(&client, &message("A2", &nexthop, BODY, 2)).await;
+        assert!(!outcome.is_final && outcome.hop_status.is_none());
+        assert_eq!(done("A2"), 1);
+    });
+}
+
+#[test]
+fn a_dead_destination_is_reported() {
+    run(async {
+        let client = client("smtp", &[]);
+        let outcome = deliver(&client, &message("A3", "[127.0.0.1]:1", BODY, 1)).await;
+        assert!(!outcome.is_final);
+        let why = outcome.hop_status.unwrap();
+        assert_eq!(why.status.as_str(), "4.4.1");
+        assert_eq!(
+            String::from_utf8(why.reason).unwrap(),
+            "connect to 127.0.0.1[127.0.0.1]:1: Connection refused"
+        );
+    });
+}
+
+#[test]
+fn soft_errors_go_to_the_fallback_relay() {
+    run(async {
+        let (bad, _) = server(&[("MAIL", "451 4.3.0 not now")]).await;
+        let (good, seen) = server(&[]).await;
+        let client = client("smtp", &[("smtp_fallback_relay", &good)]);
+        let outcome = deliver(&client, &message("A4", &bad, BODY, 1)).await;
+        assert!(outcome.is_final);
+        assert_eq!((done("A4"), seen.borrow().sessions), (1, 1));
+    });
+}
+
+#[test]
+fn a_lost_connection_after_the_dot_is_deferred() {
+    run(async {
+        let (nexthop, _) = server(&[(".", "HANGUP")]).await;
+        let client = client("smtp", &[]);
+        let outcome = deliver(&client, &message("A5", &nexthop, BODY, 1)).await;
+        assert!(!outcome.is_final);
+        let why = outcome.hop_status.unwrap();
+        assert_eq!(
+            String::from_utf8(why.reason).unwrap(),
+            "lost connection with 127.0.0.1[127.0.0.1] while sending end of data -- message may be sent more than once"
+        );
+    });
+}
+
+#[test]
+fn refused_greeting() {
+    run(async {
+        let (nexthop, _) = server(&[("", "554 5.7.1 no")]).await;
+        let client = client("smtp", &[]);
+        let outcome = deliver(&client, &message("A6", &nexthop, BODY, 1)).await;
+        let why = outcome.hop_status.unwrap();
+        assert_eq!(why.status.as_str(), "4.7.1");
+        assert_eq!(
+            String::from_utf8(why.reason).unwrap(),
+            "host 127.0.0.1[127.0.0.1] refused to talk to me: 554 5.7.1 no"
+        );
+    });
+}
+
+#[test]
+fn eight_bit_content_is_converted() {
+    run(async {
+        let (nexthop, seen) = server(&[("EHLO", "250 mx.example")]).await;
+        let client = client("smtp", &[]);
+        let body: &[&[u8]] = &[
+            b"MIME-Version: 1.0",
+            b"Content-Type: text/plain",
+            b"Content-Transfer-Encoding: 8bit",
+            b"",
+            b"h\xc3\xa9",
+        ];
+        let mut request = message("A7", &nexthop, body, 1);
+        request.encoding = "8bit".into();
+        assert!(deliver(&client, &request).await.is_final);
+        let seen = seen.borrow();
+        assert!(seen.lines.contains(&"h=C3=A9".to_owned()), "{:?}", seen.lines);
+        assert!(seen.lines.contains(&"Content-Transfer-Encoding: quoted-printable".to_owned()));
+        assert!(seen.lines.contains(&"MAIL FROM:<sender@example.org>".to_owned()));
+    });
+}
+
+#[test]
+fn connections_are_kept_and_used_again() {
+    run(async {
+        let (nexthop, seen) = server(&[]).await;
+        let client = client("smtp", &[]);
+        for queue_id in ["A8", "A9", "AA"] {
+            let mut request = message(queue_id, &nexthop, BODY, 1);
+            request.flags |= ipc::deliver::FLAG_CONN_LOAD | ipc::deliver::FLAG_CONN_STORE;
+            assert!(deliver(&client, &request).await.is_final);
+        }
+        let seen = seen.borrow();
+        assert_eq!(seen.sessions, 1);
+        assert_eq!(seen.lines.iter().filter(|line| *line == "RSET").count(), 2);
+        assert_eq!(seen.lines.iter().filter(|line| line.starts_with("EHLO")).count(), 1);
+        assert_eq!(seen.lines.iter().filter(|line| *line == ".").count(), 3);
+    });
+}
+
+#[test]
+fn idle_connections_end() {
+    run(async {
+        let (nexthop, seen) = server(&[]).await;
+        let client = client("smtp", &[("smtp_connection_cache_time_limit", "1s")]);
+        for queue_id in ["AB", "AC"] {
+            let mut request = message(queue_id, &nexthop, BODY, 1);
+            request.flags |= ipc::deliver::FLAG_CONN_LOAD | ipc::deliver::FLAG_CONN_STORE;
+            assert!(deliver(&client, &request).await.is_final);
+            tokio::time::sleep(Duration::from_millis(1200)).await;
+        }
+        assert_eq!(seen.borrow().sessions, 2);
+    });
+}
+
+#[test]
+fn tls_is_required_but_not_offered() {
+    run(async {
+        let (nexthop, seen) = server(&[]).await;
+        let client = client("smtp", &[("smtp_tls_security_level", "encrypt")]);
+        let outcome = deliver(&client, &message("AD", &nexthop, BODY, 1)).await;
+        let why = outcome.hop_status.unwrap();
+        assert_eq!(why.status.as_str(), "4.7.4");
+        assert_eq!(
+            String::from_utf8(why.reason).unwrap(),
+            "TLS is required, but was not offered by host 127.0.0.1[127.0.0.1]"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(seen.borrow().lines, ["EHLO me.example", "QUIT"]);
+    });
+}
+
+#[test]
+fn lmtp_over_a_local_socket() {
+    run(async {
+        let path = spool().join("private/store");
+        let listener = UnixListener::bind(&path).unwrap();
+        let seen: Rc<RefCell<Seen>> = Rc::default();
+        let shared = Rc::clone(&seen);
+        tokio::task::spawn_local(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            // The second reply to the end of the message is for the second recipient.
+            talk(stream, &[(".", "250 2.0.0 one\r\n452 4.2.2 two")], &shared).await;
+        });
+        let client = client("lmtp", &[]);
+        let outcome = deliver(&client, &message("AE", "unix:private/store", BODY, 2)).await;
+        assert!(!outcome.is_final);
+        assert_eq!(done("AE"), 1);
+        assert_eq!(seen.borrow().lines[0], "LHLO me.example");
+    });
+}
+
+#[test]
+fn probes_deliver_nothing() {
+    run(async {
+        let (nexthop, seen) = server(&[]).await;
+        let client = client("smtp", &[]);
+        let mut request = message("AF", &nexthop, BODY, 1);
+        request.flags |= ipc::deliver::FLAG_MTA_VERIFY;
+        deliver(&client, &request).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let seen = seen.borrow();
+        assert_eq!(seen.lines.last().unwrap(), "QUIT");
+        assert!(!seen.lines.contains(&"DATA".to_owned()) && seen.lines.contains(&"RSET".to_owned()));
+    });
+}
+
+#[test]
+fn too_large_for_the_server() {
+    run(async {
+        let (nexthop, seen) = server(&[("EHLO", "250-mx.example\r\n250 SIZE 10")]).await;
+        let client = client("smtp", &[]);
+        deliver(&client, &message("B0", &nexthop, BODY, 1)).await;
+        assert_eq!(seen.borrow().lines.len(), 1);
+    });
+}
