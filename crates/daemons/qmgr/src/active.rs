@@ -13,23 +13,19 @@ use ipc::Recipient;
 use ipc::deliver::{self, Times};
 use queue::{Access, QueueId, QueueName, RecordType, mode, reason};
 
+use crate::bounce;
 use crate::manager::Manager;
 use crate::read::{self, Batch};
 use crate::resolve::{Mode, routes};
 use crate::scan::Wish;
 use crate::scheduler::{Envelope, MessageId};
-use crate::bounce;
 
 /// How long to leave a message alone that somebody still delivers: an agent of before our restart.
 const STILL_BEING_DELIVERED: Duration = Duration::from_secs(60);
 
 /// The times of a message that are known before its delivery.
 pub(crate) fn times(envelope: &Envelope) -> Times {
-    Times {
-        incoming_arrival: envelope.arrival,
-        active_arrival: envelope.activated,
-        ..Times::default()
-    }
+    Times { incoming_arrival: envelope.arrival, active_arrival: envelope.activated, ..Times::default() }
 }
 
 /// Takes up a message that a scan found, if it is time. Whether it was.
@@ -45,7 +41,12 @@ pub(crate) fn feed(manager: &Rc<Manager>, from: QueueName, id: QueueId, wish: Wi
 }
 
 /// Opens, locks and moves a file to `active`; an error is a reason to stop altogether.
-fn take_up(manager: &Manager, from: QueueName, id: &QueueId, wish: Wish) -> Result<Option<(File, u32)>, String> {
+fn take_up(
+    manager: &Manager,
+    from: QueueName,
+    id: &QueueId,
+    wish: Wish,
+) -> Result<Option<(File, u32)>, String> {
     let spool = &manager.spool;
     let now = SystemTime::now();
     let is_early = |ready: &queue::Ready| !wish.all && ready.wake_at() > now + Duration::from_secs(1);
@@ -227,9 +228,7 @@ pub(crate) fn done(manager: &Rc<Manager>, message: MessageId) {
 }
 
 fn wants_trace(envelope: &Envelope) -> bool {
-    let reports = deliver::FLAGS_TRACE_ONLY & deliver::FLAG_USER_VERIFY
-        | deliver::FLAG_RECORD
-        | deliver::FLAG_RECORD_DELAYED;
+    let reports = deliver::FLAG_USER_VERIFY | deliver::FLAG_RECORD | deliver::FLAG_RECORD_DELAYED;
     envelope.trace_flags & reports != 0 || envelope.read_flags & read::READ_NOTIFY_SUCCESS != 0
 }
 
@@ -264,7 +263,7 @@ async fn conclude(manager: &Rc<Manager>, message: MessageId, bounces: Option<u64
     }
     if more {
         manager.scheduler.borrow_mut().message_mut(message).deferred = deferred;
-        if !refill(manager, message).await {
+        if !refill(manager, message).await && !manager.is_stopped() {
             quarantine(manager, id);
             forget(manager, message);
         }
@@ -282,7 +281,10 @@ async fn conclude(manager: &Rc<Manager>, message: MessageId, bounces: Option<u64
     }
     let now = sys::time::now();
     if let Some(status) = expired(manager, &envelope, force_expire, now) {
-        log::info!("{id}: from=<{}>, status={status}, returned to sender", manager.log_address(&envelope.sender));
+        log::info!(
+            "{id}: from=<{}>, status={status}, returned to sender",
+            manager.log_address(&envelope.sender)
+        );
         if bounce::flush_deferred(manager, &envelope).await {
             return remove(manager, message, id);
         }

@@ -17,7 +17,11 @@ pub(crate) struct Flow {
 impl Flow {
     /// The pipe that master made, if it did; with `default_process_limit` tokens.
     pub(crate) fn inherit(tokens: usize) -> Option<Self> {
-        Some(Self { read: pipe_end(ipc::master::FLOW_READ)?, write: pipe_end(ipc::master::FLOW_WRITE)?, tokens })
+        Some(Self {
+            read: pipe_end(ipc::master::FLOW_READ)?,
+            write: pipe_end(ipc::master::FLOW_WRITE)?,
+            tokens,
+        })
     }
 
     /// Puts tokens back: one for each message that was taken up, all when there are no more.

@@ -127,6 +127,11 @@ impl Manager {
         self.stop();
     }
 
+    /// Whether [`fatal`](Self::fatal) was called.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.get()
+    }
+
     fn stop(&self) {
         self.stopped.set(true);
         self.changed.notify_one();
@@ -135,7 +140,9 @@ impl Manager {
     /// An address as it is logged (`info_log_address_format`).
     pub(crate) fn log_address(&self, address: &[u8]) -> String {
         match self.log_form {
-            AddressForm::External if !address.is_empty() => bytes::show(&quote_822_local(address)).to_string(),
+            AddressForm::External if !address.is_empty() => {
+                bytes::show(&quote_822_local(address)).to_string()
+            }
             _ => bytes::show(address).to_string(),
         }
     }
@@ -230,11 +237,14 @@ impl Manager {
         }
     }
 
+    /// Whether `qmgr_message_active_limit` is reached.
+    fn is_full(&self) -> bool {
+        let count = self.scheduler.borrow().message_count() + self.loading.get();
+        count as i64 >= self.params.qmgr_message_active_limit
+    }
+
     fn has_room(&self) -> bool {
-        let (count, loading) = (self.scheduler.borrow().message_count(), self.loading.get());
-        ((count + loading) as i64) < self.params.qmgr_message_active_limit
-            && loading < LOADING
-            && !self.stopped.get()
+        !self.is_full() && self.loading.get() < LOADING && !self.stopped.get()
     }
 
     /// Looks at some files in turn from both queues, and takes up what is due. Whether there may be more right now.
@@ -244,7 +254,8 @@ impl Manager {
         let mut is_busy = false;
         while looked < LOOK && fed < FEED && self.has_room() {
             let first = self.turn.get();
-            let Some((at, taken)) = [first, 1 - first].into_iter().find_map(|at| Some((at, self.look(at)?))) else {
+            let Some((at, taken)) = [first, 1 - first].into_iter().find_map(|at| Some((at, self.look(at)?)))
+            else {
                 break;
             };
             looked += 1;
@@ -253,10 +264,10 @@ impl Manager {
             self.turn.set(1 - at);
             is_busy = looked == LOOK || fed == FEED;
         }
-        if !self.has_room() {
+        is_busy &= self.has_room();
+        if self.is_full() {
             // When there is room again, new mail goes first.
             self.turn.set(INCOMING);
-            is_busy = false;
         }
         if had_incoming && let Some(flow) = &mut *self.flow.borrow_mut() {
             flow.refill(fed_incoming, !self.scans.borrow()[INCOMING].is_active());

@@ -10,7 +10,8 @@ use queue::{QueueName, Spool, reason};
 /// Moves all of `active` back. Some of it may still be being delivered by agents that do not know of our restart: those
 /// files are locked, and are left alone when they come up again.
 pub(crate) fn move_back(spool: &Spool, now: SystemTime) -> Result<(), Fatal> {
-    let fail = |what: String, fault: &std::io::Error| Fatal::new(format!("qmgr_move: {what}: {}", reason(fault)));
+    let fail =
+        |what: String, fault: &std::io::Error| Fatal::new(format!("qmgr_move: {what}: {}", reason(fault)));
     let mut scan =
         spool.scan(QueueName::Active).map_err(|fault| fail("open directory active".to_owned(), &fault))?;
     while let Some(entry) = scan.next() {

@@ -111,8 +111,7 @@ impl Scheduler {
 
         // The agents keep connections while deliveries follow each other, and go on using kept ones until the last:
         // a burst of no more than the initial concurrency keeps none.
-        let back_to_back =
-            destination.last_done.is_some_and(|done| done.as_secs() + 1 >= self.now.as_secs());
+        let back_to_back = destination.last_done.is_some_and(|done| done.as_secs() + 1 >= self.now.as_secs());
         if destination.connection_flags & deliver::FLAG_CONN_STORE == 0 {
             if back_to_back {
                 destination.connection_flags |= deliver::FLAG_CONN_LOAD | deliver::FLAG_CONN_STORE;
@@ -154,7 +153,8 @@ impl Scheduler {
             {
                 let mut reason = b"delivery temporarily suspended: ".to_vec();
                 reason.extend_from_slice(&problem.reason);
-                let status = if problem.status == Status::default() { Status::new("4.0.0") } else { problem.status };
+                let status =
+                    if problem.status == Status::default() { Status::new("4.0.0") } else { problem.status };
                 let dsn = Dsn { status, reason, ..problem.clone() };
                 self.throttle_queue(queue, &dsn);
                 if self.queues[queue].is_throttled() {
@@ -278,7 +278,9 @@ impl Scheduler {
         }
         let concurrency = transport.settings.concurrency_limit;
         if concurrency > 0 && concurrency <= queue.busy + 1 {
-            log::warning!("you may need to increase the main.cf {name}_destination_concurrency_limit from {concurrency}");
+            log::warning!(
+                "you may need to increase the main.cf {name}_destination_concurrency_limit from {concurrency}"
+            );
         } else if f64::from(queue.window()) > limit as f64 * share {
             log::warning!("you may need to increase the main.cf qmgr_message_active_limit from {limit}");
         } else if transport.queues.len() > 1 {
@@ -286,7 +288,9 @@ impl Scheduler {
         } else {
             log::warning!("you may need to reduce {name} connect and helo timeouts");
             log::warning!("so that Postfix quickly skips unavailable hosts");
-            log::warning!("you may need to increase the main.cf minimal_backoff_time and maximal_backoff_time");
+            log::warning!(
+                "you may need to increase the main.cf minimal_backoff_time and maximal_backoff_time"
+            );
             log::warning!("so that Postfix wastes less time on undeliverable mail");
             log::warning!("you may need to increase the master.cf {name} process limit");
         }

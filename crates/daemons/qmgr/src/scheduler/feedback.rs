@@ -34,7 +34,10 @@ impl Feedback {
             None => Self { base: number, dependence: Dependence::None },
             Some(denominator) => {
                 let denominator = denominator.trim_start();
-                if denominator.is_empty() || denominator.len() > 30 || denominator.contains(char::is_whitespace) {
+                if denominator.is_empty()
+                    || denominator.len() > 30
+                    || denominator.contains(char::is_whitespace)
+                {
                     return None;
                 }
                 match NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(denominator)) {

@@ -87,7 +87,8 @@ impl Job {
 impl Scheduler {
     /// The job of a message in a transport, ready for more recipients.
     pub(super) fn obtain_job(&mut self, message: MessageId, transport: TransportId) -> JobId {
-        let known = self.messages[message].jobs.iter().copied().find(|&job| self.jobs[job].transport == transport);
+        let known =
+            self.messages[message].jobs.iter().copied().find(|&job| self.jobs[job].transport == transport);
         let id = known.unwrap_or_else(|| self.create_job(message, transport));
         if self.jobs[id].level.is_none() {
             self.link_job(id);
@@ -130,7 +131,8 @@ impl Scheduler {
         let (message, transport) = (self.jobs[id].message, self.jobs[id].transport);
         let queued_at = self.messages[message].queued_at;
         let owner = &mut self.transports[transport];
-        let is_older = |job: &Job, messages: &super::Arena<super::Message>| messages[job.message].queued_at <= queued_at;
+        let is_older =
+            |job: &Job, messages: &super::Arena<super::Message>| messages[job.message].queued_at <= queued_at;
 
         // Behind every job of its age that does not preempt, and so behind those that preempt it.
         let (mut before, mut passed_current) = (None, owner.current.is_none());
@@ -190,8 +192,7 @@ impl Scheduler {
             self.transports[transport].next_unread = next;
         }
         let (job, owner) = (&mut self.jobs[id], &mut self.messages[message]);
-        let unused =
-            (job.recipient_limit - job.recipients).min(owner.recipient_limit - owner.recipients);
+        let unused = (job.recipient_limit - job.recipients).min(owner.recipient_limit - owner.recipients);
         if unused <= 0 {
             return;
         }
@@ -405,7 +406,8 @@ impl Scheduler {
             }
             let total = self.entries_at_most(id);
             let needed = total - job.selected;
-            let waited = self.now.saturating_sub(self.messages[job.message].queued_at).as_secs_f64().floor() + 1.0;
+            let waited =
+                self.now.saturating_sub(self.messages[job.message].queued_at).as_secs_f64().floor() + 1.0;
             if needed > 0 && needed <= slots {
                 let score = waited / total as f64;
                 if score > best_score {

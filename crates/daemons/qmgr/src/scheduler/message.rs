@@ -135,7 +135,9 @@ impl Scheduler {
     ///
     /// `reserved` recipients were read for other messages and are about to be placed.
     pub fn first_read_limit(&self, reserved: i64) -> i64 {
-        (self.limits.recipients - self.recipients - reserved).max(self.limits.recipients_per_message).clamp(1, 5000)
+        (self.limits.recipients - self.recipients - reserved)
+            .max(self.limits.recipients_per_message)
+            .clamp(1, 5000)
     }
 
     /// How many recipients may be read for [`Action::Refill`], or when all before were tried.
@@ -241,7 +243,12 @@ impl Scheduler {
     }
 
     /// Finds the destination of a recipient; mail for a dead one goes to retry(8). An error: that is dead too.
-    fn bind(&mut self, message: MessageId, recipient: &Recipient, route: &Route) -> Result<QueueId, dsn::Dsn> {
+    fn bind(
+        &mut self,
+        message: MessageId,
+        recipient: &Recipient,
+        route: &Route,
+    ) -> Result<QueueId, dsn::Dsn> {
         let flush = self.messages[message].flush;
         let mut transport = self.obtain_transport(&route.transport);
         if flush && self.transports[transport].dead.is_some() {
@@ -287,7 +294,8 @@ impl Scheduler {
         let by_queue = if left.queue == right.queue {
             Ordering::Equal
         } else {
-            let key = |bound: &Bound| (&self.transports[bound.transport].name, &self.queues[bound.queue].name);
+            let key =
+                |bound: &Bound| (&self.transports[bound.transport].name, &self.queues[bound.queue].name);
             key(left).cmp(&key(right))
         };
         by_queue.then_with(|| {
@@ -315,9 +323,10 @@ impl Scheduler {
             };
             last = Some((queue, job, peer));
             let limit = self.transports[transport].settings.recipient_limit;
-            let open = self.peers[peer].todo.tail().filter(|&entry| {
-                !one_each && (limit == 0 || self.entries[entry].recipients.len() < limit)
-            });
+            let open = self.peers[peer]
+                .todo
+                .tail()
+                .filter(|&entry| !one_each && (limit == 0 || self.entries[entry].recipients.len() < limit));
             let entry = open.unwrap_or_else(|| self.create_entry(peer, message));
             self.add_to_entry(entry, recipient);
             self.jobs[job].recipients += 1;

@@ -37,8 +37,8 @@ use address::Splitter;
 use dsn::Dsn;
 use ipc::Recipient;
 
-pub use arena::Id;
 use arena::Arena;
+pub use arena::Id;
 pub use entry::{Entry, Report};
 use job::Job;
 use list::List;

@@ -1,7 +1,7 @@
 //! A world for the scheduler to live in: virtual time, agents that take a while, outcomes as a test wants them.
 
-use std::collections::{BTreeMap, BinaryHeap};
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
 use ipc::deliver::Outcome;
@@ -207,7 +207,8 @@ impl World {
             }
             Action::Refill(message) => self.refill(message),
             Action::Defer { message, recipients, .. } => {
-                let names = recipients.iter().map(|found| String::from_utf8_lossy(&found.address).into_owned());
+                let names =
+                    recipients.iter().map(|found| String::from_utf8_lossy(&found.address).into_owned());
                 self.deferred.extend(names);
                 self.scheduler.release(message, true);
             }
@@ -232,7 +233,11 @@ impl World {
             message: message.envelope.queue_id.to_string(),
             transport: name.clone(),
             queue: String::from_utf8_lossy(&queue.name).into_owned(),
-            recipients: found.recipients.iter().map(|r| String::from_utf8_lossy(&r.address).into_owned()).collect(),
+            recipients: found
+                .recipients
+                .iter()
+                .map(|r| String::from_utf8_lossy(&r.address).into_owned())
+                .collect(),
         };
         let (takes, report) = (self.judge)(&event);
         self.started.push(event);
@@ -325,7 +330,8 @@ impl Scheduler {
             assert_eq!(usable, transport.usable);
             let scheduled: Vec<_> = transport.schedule.iter(&self.jobs).collect();
             let mut by_age: Vec<_> = transport.by_age.iter(&self.jobs).collect();
-            let ages: Vec<_> = by_age.iter().map(|&job| self.messages[self.jobs[job].message].queued_at).collect();
+            let ages: Vec<_> =
+                by_age.iter().map(|&job| self.messages[self.jobs[job].message].queued_at).collect();
             assert!(ages.is_sorted());
             let mut sorted = scheduled.clone();
             sorted.sort();

@@ -42,7 +42,8 @@ fn recipients_are_grouped_up_to_the_limit() {
 
 #[test]
 fn a_limit_of_one_makes_recipients_destinations() {
-    let mut world = World::new(limits(), |_| Settings { recipient_limit: 1, concurrency_limit: 2, ..settings() });
+    let mut world =
+        World::new(limits(), |_| Settings { recipient_limit: 1, concurrency_limit: 2, ..settings() });
     let names = ["u@h", "u+a@h", "u+b@other", "v@h"];
     world.submit("A", names.iter().map(|name| to(name, "local:H")).collect());
     world.settle();
@@ -102,9 +103,7 @@ fn fractions_of_feedback_add_up() {
 #[test]
 fn a_failed_cohort_makes_a_destination_dead() {
     let mut world = World::new(limits(), |_| Settings { recipient_limit: 2, ..settings() });
-    world.judge = Box::new(|event| {
-        (seconds(1), if event.transport == "smtp" { dead() } else { sent() })
-    });
+    world.judge = Box::new(|event| (seconds(1), if event.transport == "smtp" { dead() } else { sent() }));
     world.submit("A", list(40, "smtp:x"));
     world.run_until(seconds(1010));
     world.settle();
@@ -134,7 +133,8 @@ fn a_failed_cohort_makes_a_destination_dead() {
 
 #[test]
 fn flushing_wakes_the_dead() {
-    let mut world = World::new(limits(), |_| Settings { recipient_limit: 2, initial_concurrency: 1, ..settings() });
+    let mut world =
+        World::new(limits(), |_| Settings { recipient_limit: 2, initial_concurrency: 1, ..settings() });
     world.judge = Box::new(|event| (seconds(1), if event.transport == "smtp" { dead() } else { sent() }));
     world.submit("A", list(1, "smtp:x"));
     world.run_until(seconds(1002));
@@ -215,7 +215,8 @@ fn a_crash_frees_the_rate_lock() {
 
 #[test]
 fn pauses_between_deliveries() {
-    let mut world = World::new(limits(), |_| Settings { rate_delay: seconds(10), recipient_limit: 2, ..settings() });
+    let mut world =
+        World::new(limits(), |_| Settings { rate_delay: seconds(10), recipient_limit: 2, ..settings() });
     world.submit("A", list(6, "smtp:x"));
     world.submit("B", list(1, "smtp:y"));
     world.run();
@@ -229,15 +230,24 @@ fn pauses_between_deliveries() {
 
 #[test]
 fn destinations_and_transports_take_turns() {
-    let mut world = World::new(limits(), |_| Settings { recipient_limit: 2, initial_concurrency: 1, concurrency_limit: 1, ..settings() });
+    let mut world = World::new(limits(), |_| Settings {
+        recipient_limit: 2,
+        initial_concurrency: 1,
+        concurrency_limit: 1,
+        ..settings()
+    });
     world.agents = 1;
     let mut recipients = list(8, "smtp:x");
     recipients.extend(list(8, "smtp:y"));
     recipients.extend(list(4, "relay:z"));
     world.submit("A", recipients);
     world.run();
-    let smtp: String =
-        world.started.iter().filter(|event| event.transport == "smtp").map(|event| event.queue.as_str()).collect();
+    let smtp: String = world
+        .started
+        .iter()
+        .filter(|event| event.transport == "smtp")
+        .map(|event| event.queue.as_str())
+        .collect();
     assert_eq!(smtp, "xyxyxyxy");
     let last_relay = world.started.iter().rposition(|event| event.transport == "relay").unwrap();
     assert!(last_relay <= 4, "{last_relay}");
@@ -245,7 +255,12 @@ fn destinations_and_transports_take_turns() {
 
 #[test]
 fn small_messages_overtake_large_ones() {
-    let mut world = World::new(limits(), |_| Settings { recipient_limit: 2, concurrency_limit: 1000, initial_concurrency: 1000, ..settings() });
+    let mut world = World::new(limits(), |_| Settings {
+        recipient_limit: 2,
+        concurrency_limit: 1000,
+        initial_concurrency: 1000,
+        ..settings()
+    });
     world.agents = 10;
     world.submit("LIST", list(2000, "smtp:x"));
     world.run_until(seconds(1005));
@@ -260,7 +275,13 @@ fn small_messages_overtake_large_ones() {
     assert!(at("LIST") <= seconds(1103));
 
     // Without preemption they wait.
-    let mut world = World::new(limits(), |_| Settings { slot_cost: 0, recipient_limit: 2, concurrency_limit: 1000, initial_concurrency: 1000, ..settings() });
+    let mut world = World::new(limits(), |_| Settings {
+        slot_cost: 0,
+        recipient_limit: 2,
+        concurrency_limit: 1000,
+        initial_concurrency: 1000,
+        ..settings()
+    });
     world.agents = 10;
     world.submit("LIST", list(2000, "smtp:x"));
     world.run_until(seconds(1005));
@@ -272,7 +293,12 @@ fn small_messages_overtake_large_ones() {
 
 #[test]
 fn a_stream_of_small_ones_does_not_starve_a_large_one() {
-    let mut world = World::new(limits(), |_| Settings { recipient_limit: 2, concurrency_limit: 1000, initial_concurrency: 1000, ..settings() });
+    let mut world = World::new(limits(), |_| Settings {
+        recipient_limit: 2,
+        concurrency_limit: 1000,
+        initial_concurrency: 1000,
+        ..settings()
+    });
     world.agents = 10;
     world.submit("LIST", list(1000, "smtp:x"));
     for second in 0..100 {
@@ -290,7 +316,13 @@ fn a_stream_of_small_ones_does_not_starve_a_large_one() {
 #[test]
 fn recipients_are_read_as_memory_allows() {
     let tight = Limits { recipients: 100, recipients_per_message: 10, ..limits() };
-    let mut world = World::new(tight, |_| Settings { recipients: 60, extra_recipients: 20, refill_limit: 20, recipient_limit: 5, ..settings() });
+    let mut world = World::new(tight, |_| Settings {
+        recipients: 60,
+        extra_recipients: 20,
+        refill_limit: 20,
+        recipient_limit: 5,
+        ..settings()
+    });
     for name in ["A", "B", "C"] {
         let mut recipients = list(500, "smtp:x");
         recipients.extend(list(200, "relay:y"));
@@ -308,7 +340,12 @@ fn recipients_are_read_as_memory_allows() {
 
 #[test]
 fn a_slow_destination_does_not_block_others() {
-    let mut world = World::new(limits(), |_| Settings { recipient_limit: 2, initial_concurrency: 1, concurrency_limit: 1, ..settings() });
+    let mut world = World::new(limits(), |_| Settings {
+        recipient_limit: 2,
+        initial_concurrency: 1,
+        concurrency_limit: 1,
+        ..settings()
+    });
     world.judge = Box::new(|event| (seconds(if event.queue == "slow" { 100 } else { 1 }), sent()));
     world.submit("A", list(10, "smtp:slow"));
     world.submit("B", list(2, "smtp:slow"));
