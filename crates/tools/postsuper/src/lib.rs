@@ -203,3 +203,6 @@ fn usage(invocation: &Invocation) -> Fatal {
         invocation.name
     )
 }
+
+#[cfg(test)]
+mod tests;
