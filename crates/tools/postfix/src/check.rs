@@ -10,6 +10,8 @@ use command::{Fatal, Startup};
 use crate::PostfixParams;
 use crate::layout::{self, Identity, Owner};
 
+const DEFAULT_CONFIG_DIRECTORY: &str = "/etc/postfix";
+
 /// Whether the mail system can start. Makes missing directories; says what is wrong.
 pub(crate) fn fatal(startup: &Startup, params: &PostfixParams) -> Result<bool, Fatal> {
     if let Err(why) = layout::create(startup, params, false) {
@@ -38,10 +40,12 @@ pub(crate) fn warn(startup: &Startup, params: &PostfixParams) -> Result<(), Fata
     for path in [queue.to_owned(), queue.join("pid")] {
         sight.root_owned(&path);
     }
-    let mut trees: Vec<PathBuf> =
-        [&params.config_directory, &params.daemon_directory, &params.meta_directory]
-            .map(PathBuf::from)
-            .into();
+    // Programs are checked for the default instance only; others share them.
+    let is_default = params.config_directory == DEFAULT_CONFIG_DIRECTORY;
+    let mut trees = vec![PathBuf::from(&params.config_directory)];
+    if is_default {
+        trees.extend([&params.daemon_directory, &params.meta_directory].map(PathBuf::from));
+    }
     trees.sort();
     trees.dedup();
     for tree in &trees {
@@ -64,7 +68,14 @@ pub(crate) fn warn(startup: &Startup, params: &PostfixParams) -> Result<(), Fata
     if let Ok(found) = fs::symlink_metadata(&maildrop) {
         sight.mail_tree(owner, &maildrop, &found, false);
     }
-    sight.submission(params);
+    let mut shared = vec![queue.join("public"), queue.join("maildrop")];
+    if is_default {
+        let commands = Path::new(&params.command_directory);
+        let commands = [commands.join("postqueue"), commands.join("postdrop")];
+        sight.set_gid(&commands);
+        shared.extend(commands);
+    }
+    sight.shared(&shared, &params.setgid_group);
     walk(&queue.join("corrupt"), &mut |path, found| {
         if found.is_file() {
             let name = path.strip_prefix(queue).unwrap_or(path);
@@ -101,18 +112,20 @@ impl Inspection<'_> {
         }
     }
 
-    fn submission(&mut self, params: &PostfixParams) {
-        let (queue, commands) = (Path::new(&params.queue_directory), Path::new(&params.command_directory));
-        let commands = [commands.join("postqueue"), commands.join("postdrop")];
-        for path in [queue.join("public"), queue.join("maildrop")].iter().chain(&commands) {
-            if let Ok(found) = fs::metadata(path)
-                && !self.identity.is_shared(&found)
-            {
-                log::warning!("not owned by group {}: {}", params.setgid_group, path.display());
+    fn shared(&mut self, paths: &[PathBuf], group: &str) {
+        for path in paths {
+            if fs::metadata(path).is_ok_and(|found| !self.identity.is_shared(&found)) {
+                log::warning!("not owned by group {group}: {}", path.display());
             }
         }
-        let is_root = sys::identity::effective_uid() == 0;
-        for path in commands.iter().filter(|_| is_root) {
+    }
+
+    fn set_gid(&mut self, commands: &[PathBuf]) {
+        // An ordinary user's mail system does without.
+        if sys::identity::effective_uid() != 0 {
+            return;
+        }
+        for path in commands {
             if fs::metadata(path).is_ok_and(|found| found.mode() & 0o2111 != 0o2111) {
                 log::warning!("not set-gid or not owner+group+world executable: {}", path.display());
             }
