@@ -12,3 +12,12 @@ pub mod safe_open;
 pub mod time;
 
 pub use identity::{Group, User};
+
+/// The system's words for an error, as C programs print them, without the number that Rust adds.
+pub fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" (os error ") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
+    }
+}

@@ -53,11 +53,4 @@ pub enum Error {
     Value(String),
 }
 
-/// What strerror(3) says, without the number that Rust adds.
-pub fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" (os error ") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
-    }
-}
+pub use sys::reason;

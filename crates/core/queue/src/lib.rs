@@ -54,16 +54,8 @@ pub use name::{QueueName, UnknownQueue};
 pub use reader::{ReadAt, ReadError, RecordReader, View, pointer_target};
 pub use record::{Malformed, Record, RecordType, encode as encode_record};
 pub use scan::{Depth, Scan, Step, Walk};
+pub use sys::reason;
 pub use spool::{Access, Layout, Spool, make_directories, rename_making_directories};
-
-/// The system's words for an error, as C programs print them.
-pub fn reason(fault: &std::io::Error) -> String {
-    let text = fault.to_string();
-    match text.rsplit_once(" (os error ") {
-        Some((words, _)) => words.to_owned(),
-        None => text,
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -115,10 +115,4 @@ pub(crate) fn open(opening: &Opening<'_>) -> Result<Opened, String> {
     }
 }
 
-/// The system's words for an error, without Rust's `(os error N)`.
-pub fn reason(error: &std::io::Error) -> String {
-    match error.raw_os_error() {
-        Some(number) => nix::errno::Errno::from_raw(number).desc().to_owned(),
-        None => error.to_string(),
-    }
-}
+pub use sys::reason;

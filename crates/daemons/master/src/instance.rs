@@ -50,7 +50,7 @@ fn lock(path: &Path) -> Result<File, String> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(0o600).custom_flags(nix::libc::O_NOFOLLOW);
     let mut file =
-        sys::safe_open::open_or_create(path, &mut options, 0o600).map_err(|error| error.to_string())?;
+        sys::safe_open::open_or_create(path, &mut options, 0o600).map_err(|error| sys::reason(&error))?;
     if sys::lock::flock(&file, Mode::Exclusive, Wait::No).is_err() {
         let mut holder = String::new();
         let _unreadable = file.read_to_string(&mut holder);

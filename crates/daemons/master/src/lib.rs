@@ -77,7 +77,7 @@ fn live() -> Result<ExitCode, Fatal> {
     let params = MasterParams::load(&main)?;
     let queue_directory = &params.queue_directory;
     std::env::set_current_dir(queue_directory)
-        .map_err(|error| format!("chdir {queue_directory}: {error}"))?;
+        .map_err(|error| format!("chdir {queue_directory}: {}", sys::reason(&error)))?;
     if options.test_lock {
         let running = instance::is_running();
         return Ok(if running { ExitCode::FAILURE } else { ExitCode::SUCCESS });

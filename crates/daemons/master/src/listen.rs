@@ -27,7 +27,7 @@ pub(crate) fn open(plan: &Plan) -> Result<Vec<OwnedFd>, Fatal> {
                 Kind::UnixDgram => local(path, SockType::Datagram, plan.backlog),
                 _ => local(path, SockType::Stream, plan.backlog),
             };
-            Ok(vec![fd.map_err(|error| format!("bind {path}: {error}"))?])
+            Ok(vec![fd.map_err(|error| format!("bind {path}: {}", sys::reason(&error)))?])
         }
     }
 }

@@ -131,7 +131,7 @@ impl Supervisor {
         match self.children.spawn(key, service) {
             Ok(()) => service.started(now),
             Err(error) => {
-                log::warning!("{}: {error} -- throttling", service.plan.path);
+                log::warning!("{}: {} -- throttling", service.plan.path, sys::reason(&error));
                 service.throttle(now, self.params.service_throttle_time);
             }
         }
@@ -246,7 +246,7 @@ impl Supervisor {
                 continue;
             }
             if let Err(error) = wakeup::send(&service.plan) {
-                log::warning!("wakeup: service {}: {error}", service.plan.name);
+                log::warning!("wakeup: service {}: {}", service.plan.name, sys::reason(&error));
             }
         }
     }

@@ -47,7 +47,7 @@ impl Service for Postlogd {
             )));
         }
         let file = open(Path::new(path), &params.maillog_file_permissions)
-            .map_err(|error| Fatal::new(format!("open logfile '{path}': {error}")))?;
+            .map_err(|error| Fatal::new(format!("open logfile '{path}': {}", sys::reason(&error))))?;
         Ok(Self { file: Some(RefCell::new(file)) })
     }
 

@@ -14,8 +14,9 @@ use crate::{Fatal, Transport};
 /// The returned lock is held until it is dropped.
 pub(crate) fn confine(startup: &Startup) -> Result<Option<File>, Fatal> {
     let queue_directory = startup.queue_directory();
-    std::env::set_current_dir(queue_directory)
-        .map_err(|error| Fatal::new(format!("chdir({}): {error}", queue_directory.display())))?;
+    std::env::set_current_dir(queue_directory).map_err(|error| {
+        Fatal::new(format!("chdir({}): {}", queue_directory.display(), sys::reason(&error)))
+    })?;
     let lock = instance_lock(startup)?;
     // An ordinary user runs everything as that user: there is nothing to give up.
     if identity::effective_uid() != 0 {
@@ -23,8 +24,9 @@ pub(crate) fn confine(startup: &Startup) -> Result<Option<File>, Fatal> {
     }
     let owner = if startup.options.unprivileged { Some(owner(&startup.params.mail_owner)?) } else { None };
     if startup.options.chroot {
-        identity::chroot(queue_directory)
-            .map_err(|error| Fatal::new(format!("chroot({}): {error}", queue_directory.display())))?;
+        identity::chroot(queue_directory).map_err(|error| {
+            Fatal::new(format!("chroot({}): {}", queue_directory.display(), sys::reason(&error)))
+        })?;
     }
     if let Some((user, groups)) = owner {
         identity::become_user(user.uid.as_raw(), user.gid.as_raw(), &groups)
@@ -62,7 +64,7 @@ fn instance_lock(startup: &Startup) -> Result<Option<File>, Fatal> {
         .write(true)
         .mode(0o600)
         .open(Path::new(&name))
-        .map_err(|error| Fatal::new(format!("open lock file {name}: {error}")))?;
+        .map_err(|error| Fatal::new(format!("open lock file {name}: {}", sys::reason(&error))))?;
     sys::lock::flock(&file, sys::lock::Mode::Exclusive, sys::lock::Wait::Forever)
         .map_err(|error| Fatal::new(format!("lock {name}: {error}")))?;
     Ok(Some(file))

@@ -232,7 +232,7 @@ async fn next(listener: &mut Listener) -> Connection {
             Err(error) => {
                 // Out of descriptors or memory: the client waits in the listen queue until others have gone.
                 if error.kind() != io::ErrorKind::ConnectionAborted {
-                    log::warning!("accept connection: {error}");
+                    log::warning!("accept connection: {}", sys::reason(&error));
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
             }

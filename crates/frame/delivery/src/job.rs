@@ -143,7 +143,7 @@ fn open(spool: &Spool, request: &Request) -> Option<File> {
     match sys::lock::flock(&file, sys::lock::Mode::Shared, sys::lock::Wait::No) {
         Ok(()) => Some(file),
         Err(error) => {
-            log::warning!("shared lock {} {}: {error}", request.queue, request.queue_id);
+            log::warning!("shared lock {} {}: {}", request.queue, request.queue_id, sys::reason(&error));
             None
         }
     }

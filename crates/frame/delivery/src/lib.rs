@@ -6,10 +6,11 @@
 //!
 //! The order is what keeps mail safe: deliver, then report, then mark. A crash between two of them delivers twice rather
 //! than never. A service that does not answer turns the outcome into a deferral. The queue manager itself and cleanup(8)
-//! use the reporter too, for recipients that no agent sees.
+//! use the reporter too, for recipients that no agent sees. [`post`] is for mail that the mail system writes itself.
 
 mod job;
 mod line;
+pub mod post;
 mod report;
 
 pub use job::{Job, serve};

@@ -131,7 +131,41 @@ impl Reporter {
         }
     }
 
+    /// As [`failed`](Self::failed), for a recipient whose failure goes to another sender than the message's: to the owner
+    /// of a mailing list. `report` names that sender; it is told at once.
+    pub async fn failed_alone(
+        &self,
+        message: Message<'_>,
+        report: bounce::Message,
+        recipient: &Recipient,
+        relay: &str,
+        dsn: Dsn,
+    ) -> Verdict {
+        let (caller, class) = if dsn.status.class() == 4 { ("defer_one", 4) } else { ("bounce_one", 5) };
+        let dsn = self.filtered(checked(caller, dsn, class)).await;
+        if dsn.status.class() == 4 {
+            return self.defer(message, recipient, relay, dsn).await;
+        }
+        self.bounce_with(message, recipient, relay, dsn, Some(report)).await
+    }
+
+    /// Puts an outcome on record for the report that the sender asked for, and nowhere else; whether that worked.
+    pub async fn traced(&self, message: Message<'_>, recipient: &Recipient, relay: &str, dsn: &Dsn) -> bool {
+        self.trace(Message { flags: 0, ..message }, recipient, relay, dsn).await
+    }
+
     async fn bounce(&self, message: Message<'_>, recipient: &Recipient, relay: &str, dsn: Dsn) -> Verdict {
+        self.bounce_with(message, recipient, relay, dsn, None).await
+    }
+
+    async fn bounce_with(
+        &self,
+        message: Message<'_>,
+        recipient: &Recipient,
+        relay: &str,
+        dsn: Dsn,
+        report: Option<bounce::Message>,
+    ) -> Verdict {
         if message.flags & deliver::FLAGS_TRACE_ONLY != 0 {
             let dsn = dsn.action("undeliverable");
             return self.probed(message, recipient, relay, &dsn, AddressStatus::Bounce).await;
@@ -147,7 +181,11 @@ impl Reporter {
         } else {
             (dsn.action("failed"), &self.params.bounce_service_name, "bounced", Verdict::Done)
         };
-        let on_record = self.append(service, message, recipient, &dsn).await
+        let recorded = match report {
+            Some(report) if !soft => self.report_now(service, message, report, recipient, &dsn).await,
+            _ => self.append(service, message, recipient, &dsn).await,
+        };
+        let on_record = recorded
             && (message.flags & deliver::FLAG_RECORD == 0
                 || self.trace(message, recipient, relay, &dsn).await);
         if on_record {
@@ -263,8 +301,29 @@ impl Reporter {
             recipient: recipient.clone(),
             dsn: dsn.clone(),
         };
+        self.ask(service, &request).await
+    }
+
+    async fn report_now(
+        &self,
+        service: &str,
+        message: Message<'_>,
+        report: bounce::Message,
+        recipient: &Recipient,
+        dsn: &Dsn,
+    ) -> bool {
+        let request = bounce::Request::One {
+            flags: message.flags,
+            message: report,
+            recipient: recipient.clone().into(),
+            dsn: dsn.clone().into(),
+        };
+        self.ask(service, &request).await
+    }
+
+    async fn ask(&self, service: &str, request: &bounce::Request) -> bool {
         let path = format!("private/{service}");
-        bounce::request(&path, &request).await.unwrap_or_else(|error| {
+        bounce::request(&path, request).await.unwrap_or_else(|error| {
             log::warning!("connect to {path}: {error}");
             false
         })
