@@ -14,7 +14,7 @@ pub(crate) fn move_back(spool: &Spool, now: SystemTime) -> Result<(), Fatal> {
         |what: String, fault: &std::io::Error| Fatal::new(format!("qmgr_move: {what}: {}", reason(fault)));
     let mut scan =
         spool.scan(QueueName::Active).map_err(|fault| fail("open directory active".to_owned(), &fault))?;
-    while let Some(entry) = scan.next() {
+    for entry in scan.by_ref() {
         let id = match entry {
             Ok(id) => id,
             Err(name) => {

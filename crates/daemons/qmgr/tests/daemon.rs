@@ -487,6 +487,70 @@ fn a_bad_setting_is_fatal() {
     );
 }
 
+#[test]
+fn no_kill_loses_mail() {
+    let count = 300;
+    let fill = |world: &mut World| {
+        for number in 0..count {
+            let recipients = [format!("u{number}@d{}", number % 7), format!("v{number}@d{}", number % 5)];
+            let mail = Mail::to(&[&recipients[0], &recipients[1]]);
+            world.put(if number % 2 == 0 { "incoming" } else { "active" }, &format!("A{number}"), &mail);
+        }
+    };
+    test(fill, async |world| {
+        // One in ten is deferred at first.
+        let turn = std::cell::Cell::new(0);
+        world.agent("smtp", move |request| {
+            turn.set(turn.get() + 1);
+            if turn.get() % 10 == 0 { AGAIN(request) } else { SENT(request) }
+        });
+        world.agent("retry", AGAIN);
+        world.delay.set(Duration::from_millis(5));
+        for round in 0..12 {
+            tokio::time::sleep(Duration::from_millis(20 + round * 5)).await;
+            world.stop();
+            world.start();
+        }
+        let left = |world: &World| {
+            let mut count = 0;
+            for queue in ["incoming", "active", "deferred"] {
+                for entry in walk(&world.path(queue)) {
+                    assert!(std::fs::metadata(&entry).unwrap().mode() & 0o777 == 0o700);
+                    count += 1;
+                }
+            }
+            count
+        };
+        for _ in 0..200 {
+            if left(&world) == 0 {
+                break;
+            }
+            world.trigger(b"DFAI").await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(left(&world), 0);
+        assert_eq!(walk(&world.path("corrupt")).len(), 0);
+        let requests = world.requests.borrow();
+        let tried: std::collections::BTreeSet<_> = requests
+            .iter()
+            .filter(|(service, _)| service == "smtp")
+            .flat_map(|(_, request)| request.recipients.iter().map(|found| found.address.clone()))
+            .collect();
+        assert_eq!(tried.len(), 2 * count);
+    });
+}
+
+fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => found.extend(walk(&entry.path())),
+            _ => found.push(entry.path()),
+        }
+    }
+    found
+}
+
 /// Not a test of right and wrong: `cargo test -p ferrofix-qmgr --test daemon -- --ignored --nocapture rate`.
 #[test]
 #[ignore = "a measurement"]

@@ -248,7 +248,7 @@ impl Scheduler {
         message: MessageId,
         recipient: &Recipient,
         route: &Route,
-    ) -> Result<QueueId, dsn::Dsn> {
+    ) -> Result<QueueId, Box<dsn::Dsn>> {
         let flush = self.messages[message].flush;
         let mut transport = self.obtain_transport(&route.transport);
         if flush && self.transports[transport].dead.is_some() {
@@ -257,7 +257,7 @@ impl Scheduler {
         let retried;
         let mut nexthop = route.nexthop.as_slice();
         if let Some(dead) = self.transports[transport].dead.clone() {
-            transport = self.error_transport(RETRY).ok_or_else(|| dead.clone())?;
+            transport = self.error_transport(RETRY).ok_or_else(|| Box::new(dead.clone()))?;
             retried = error_nexthop(&dead);
             nexthop = &retried;
         }
@@ -268,7 +268,7 @@ impl Scheduler {
         }
         if let super::queue::Status::Throttled(dead) = &self.queues[queue].status {
             let dead = dead.clone();
-            return self.error_queue(RETRY, &dead).ok_or(dead);
+            return self.error_queue(RETRY, &dead).ok_or_else(|| Box::new(dead));
         }
         Ok(queue)
     }

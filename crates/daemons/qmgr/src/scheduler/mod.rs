@@ -85,6 +85,9 @@ pub struct Limits {
     pub splitter: Splitter,
 }
 
+/// How a transport of a name is configured.
+type SettingsOf = Box<dyn Fn(&[u8]) -> Settings>;
+
 /// What the scheduler wants done.
 #[derive(Debug)]
 pub enum Action {
@@ -108,7 +111,7 @@ pub enum Action {
 /// See the [module](self).
 pub struct Scheduler {
     limits: Limits,
-    settings: Box<dyn Fn(&[u8]) -> Settings>,
+    settings: SettingsOf,
     now: Duration,
     transports: Arena<Transport>,
     transport_names: HashMap<Box<[u8]>, TransportId>,

@@ -19,7 +19,7 @@ use queue::{RecordType, encode_record};
 
 pub struct World {
     pub dir: tempfile::TempDir,
-    child: Option<Child>,
+    child: RefCell<Option<Child>>,
     log: Arc<Mutex<Vec<String>>>,
     settings: RefCell<Vec<String>>,
     /// What the delivery agents were asked for, by service.
@@ -124,7 +124,7 @@ impl World {
         }
         Self {
             dir,
-            child: None,
+            child: RefCell::default(),
             log: Arc::default(),
             settings: RefCell::default(),
             requests: RefCell::default(),
@@ -159,7 +159,7 @@ impl World {
     }
 
     /// Starts qmgr the way master does.
-    pub fn start(&mut self) {
+    pub fn start(&self) {
         let dir = self.dir.path();
         let mut text = format!(
             "queue_directory = {0}\ndata_directory = {0}\nmyhostname = mail.example.com\nmail_owner = nobody\n",
@@ -193,10 +193,11 @@ impl World {
                 log.lock().unwrap().push(line);
             }
         });
-        self.child = Some(child);
+        *self.child.borrow_mut() = Some(child);
     }
 
-    pub fn stop(&mut self) {
+    /// Kills it.
+    pub fn stop(&self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
             child.wait().unwrap();
@@ -205,7 +206,7 @@ impl World {
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.as_ref().unwrap().id()
+        self.child.borrow().as_ref().unwrap().id()
     }
 
     /// The log lines so far, without what comes before the text.
@@ -274,7 +275,8 @@ impl World {
                 let answer = outcome(&request);
                 if answer.is_final {
                     let path = world.path("active").join(&request.queue_id);
-                    let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+                    // Gone if qmgr was started anew meanwhile.
+                    let Ok(file) = std::fs::OpenOptions::new().write(true).open(path) else { return };
                     for recipient in &request.recipients {
                         queue::mark_done(&file, recipient.offset as u64).unwrap();
                     }
