@@ -4,19 +4,15 @@ use std::net::{IpAddr, SocketAddr};
 
 use dsn::Dsn;
 use smtp::Protocol;
-use smtp::client::RequireTls;
 use tokio::net::{TcpSocket, UnixStream};
 use tokio::time::{Instant, timeout};
 
 use crate::Client;
 use crate::addresses::{self, Found, LoopCheck, Target, dsn as simple, soft};
-use crate::cache::{Endpoint, Needs};
 use crate::delivery::{Delivery, Effect};
 use crate::destination::{self, Destination};
-use crate::envelope::{REQUIRETLS_ESMTP, REQUIRETLS_HEADER, SMTPUTF8_DERIVED, SMTPUTF8_REQUESTED};
 use crate::handshake::Opened;
 use crate::session::{Reuse, Session};
-use crate::tls_policy;
 use crate::wire::{Transport, Wire};
 
 const SMTP_PORT: u16 = 25;
@@ -27,16 +23,16 @@ impl Delivery<'_> {
         let nexthop = String::from_utf8_lossy(&self.job.request.nexthop).into_owned();
         let is_lmtp = self.client.settings.protocol == Protocol::Lmtp;
         match nexthop.strip_prefix("unix:").filter(|_| is_lmtp) {
-            Some(path) => self.to_local_socket(path).await,
+            Some(path) => self.try_local_socket(path).await,
             None => {
                 let list = nexthop.strip_prefix("inet:").filter(|_| is_lmtp).unwrap_or(&nexthop);
-                self.to_hosts(list).await;
+                self.try_hosts(list).await;
             }
         }
         self.finish().await;
     }
 
-    async fn to_local_socket(&mut self, path: &str) {
+    async fn try_local_socket(&mut self, path: &str) {
         let settings = &self.client.settings;
         let myhostname = settings.common.myhostname.clone();
         if !settings.params.smtp_fallback_relay.is_empty() {
@@ -83,7 +79,7 @@ impl Delivery<'_> {
         }
     }
 
-    async fn to_hosts(&mut self, list: &str) {
+    async fn try_hosts(&mut self, list: &str) {
         let client = self.client;
         let settings = &client.settings;
         if settings.families.is_none() {
@@ -101,7 +97,7 @@ impl Delivery<'_> {
             last = index;
             self.final_nexthop |= index + 1 == sites.len();
             match destination::parse(text, &settings.params.smtp_tcp_port, &settings.services) {
-                Ok(destination) => self.to_destination(&destination, index == 0).await,
+                Ok(destination) => self.try_destination(&destination, index == 0).await,
                 Err(why) => {
                     log::warning!("{why}");
                     self.why = Some(simple("4.3.5", "mail system configuration error"));
@@ -116,7 +112,7 @@ impl Delivery<'_> {
         }
     }
 
-    async fn to_destination(&mut self, destination: &Destination, is_first: bool) {
+    async fn try_destination(&mut self, destination: &Destination, is_first: bool) {
         let settings = &self.client.settings;
         if settings.common.helpful_warnings
             && !settings.params.smtp_tls_wrappermode
@@ -157,56 +153,6 @@ impl Delivery<'_> {
             sessions = self.reuse_sessions(destination, &mut targets, best).await;
         }
         self.try_targets(destination, targets, best, sessions).await;
-    }
-
-    /// Uses idle connections, by next hop and then to the best servers; counts them.
-    async fn reuse_sessions(
-        &mut self,
-        destination: &Destination,
-        targets: &mut Vec<Target>,
-        best: u16,
-    ) -> i64 {
-        let mut count = 0;
-        if !targets.is_empty()
-            && !self.todo.is_empty()
-            && self.cache_hop.is_some()
-            && self.tls_level(&destination.text, "").await
-            && let Some(session) = self.reuse_hop().await
-        {
-            count = 1;
-            self.leave_out(targets, &session.addr, count);
-            self.final_server |= self.final_nexthop && targets.is_empty();
-            self.use_session(session, &destination.host).await;
-        }
-        let mut index = 0;
-        while let Some(target) = targets.get(index).filter(|target| target.preference == best).cloned() {
-            if self.todo.is_empty() {
-                break;
-            }
-            index += 1;
-            if !self.tls_level(&destination.text, &target.host).await {
-                continue;
-            }
-            let Some(mut session) = self.reuse_address(destination, &target).await else { continue };
-            session.best_mx = true;
-            count += 1;
-            index -= 1;
-            self.leave_out(targets, &session.addr, count);
-            self.final_server |= self.final_nexthop && targets.get(index).is_none();
-            self.use_session(session, &destination.host).await;
-        }
-        count
-    }
-
-    fn leave_out(&self, targets: &mut Vec<Target>, addr: &str, count: i64) {
-        let params = &self.client.settings.params;
-        if count == params.smtp_mx_session_limit || count == params.smtp_mx_address_limit {
-            targets.clear();
-            return;
-        }
-        if let Some(at) = targets.iter().position(|target| target.address.to_string() == addr) {
-            targets.remove(at);
-        }
     }
 
     async fn try_targets(&mut self, destination: &Destination, targets: Vec<Target>, best: u16, reused: i64) {
@@ -277,100 +223,13 @@ impl Delivery<'_> {
     }
 
     /// Opens a session if it is new, delivers, and puts it away.
-    async fn use_session(&mut self, mut session: Session, nexthop: &str) {
+    pub(crate) async fn use_session(&mut self, mut session: Session, nexthop: &str) {
         if session.from_cache || self.open(&mut session, nexthop).await == Opened::Yes {
             self.transfer(&mut session).await;
         } else {
             session.quit(self.client, &self.job.request.queue_id).await;
         }
         self.put_away(session).await;
-    }
-
-    /// Notifies, keeps or closes a session that is done with.
-    async fn put_away(&mut self, mut session: Session) {
-        crate::notify::postmaster(self.client, &session, &self.job.request.sender).await;
-        session.protocol_error = false;
-        session.data_error = false;
-        if let Some(history) = &mut session.history {
-            history.clear();
-        }
-        let is_throttled = session.reuse == Reuse::Throttled;
-        if session.is_expired(self.client) {
-            session.quit(self.client, &self.job.request.queue_id).await;
-        }
-        if session.is_reusable() && session.can_speak() {
-            let time = self.client.settings.params.smtp_connection_cache_time_limit;
-            let needs = self.needs(session.level);
-            let hop = self.cache_hop.clone().map(|hop| (hop, self.needs(tls::Level::None)));
-            let endpoint = endpoint(&session.addr, session.port, needs, &session.dest);
-            self.client.cache.save(endpoint, hop, session, time);
-        }
-        if !is_throttled {
-            self.cache_hop = None;
-        }
-        self.clean_up();
-    }
-
-    async fn cache_rules(&mut self, destination: &str) {
-        let always = match &self.client.cache_destinations {
-            Some(list) => list.matches(destination.as_bytes()).await.unwrap_or(false),
-            None => false,
-        };
-        let flags = self.job.request.flags;
-        let on_demand = self.client.settings.params.smtp_connection_cache_on_demand;
-        self.conn_load = always || (on_demand && flags & ipc::deliver::FLAG_CONN_LOAD != 0);
-        self.conn_store = always || (on_demand && flags & ipc::deliver::FLAG_CONN_STORE != 0);
-    }
-
-    fn needs(&self, level: tls::Level) -> Needs {
-        let sendopts = self.job.request.sendopts;
-        Needs {
-            level,
-            smtputf8: sendopts & SMTPUTF8_REQUESTED != 0 && sendopts & SMTPUTF8_DERIVED != 0,
-            requiretls: self.requiretls > RequireTls::No,
-        }
-    }
-
-    async fn reuse_hop(&mut self) -> Option<Session> {
-        let hop = (self.cache_hop.clone()?, self.needs(tls::Level::None));
-        let session = self.client.cache.take_hop(&hop)?;
-        self.revive(session).await
-    }
-
-    async fn reuse_address(&mut self, destination: &Destination, target: &Target) -> Option<Session> {
-        let level = self.policy.as_ref().map_or(tls::Level::None, |policy| policy.level);
-        let mut levels = vec![level];
-        // Where TLS is optional, a session may have ended up without.
-        if level == tls::Level::May {
-            levels.push(tls::Level::None);
-        }
-        for level in levels {
-            let needs = self.needs(level);
-            let wanted = endpoint(&target.address.to_string(), destination.port, needs, &destination.text);
-            while let Some(session) = self.client.cache.take(&wanted) {
-                if let Some(session) = self.revive(session).await {
-                    return Some(session);
-                }
-            }
-        }
-        None
-    }
-
-    async fn revive(&mut self, mut session: Session) -> Option<Session> {
-        session.from_cache = true;
-        session.best_mx = false;
-        session.reuse_count += 1;
-        if !session.is_alive(self.client, &self.job.request.queue_id).await {
-            return None;
-        }
-        self.used.push(session.addr.clone());
-        // What held for the session when it was made holds still.
-        let level = if session.tls.is_some() { session.level.name() } else { "none" };
-        self.status.decide_level(level, crate::feature_status::Verdict::Compliant);
-        if let Some(summary) = session.tls.as_ref().filter(|_| self.client.settings.tls_log >= 1) {
-            log::info!("{}", summary.reuse_line(&session.namaddrport));
-        }
-        Some(session)
     }
 
     async fn connect(&mut self, target: &Target, port: u16) -> Option<Session> {
@@ -406,70 +265,6 @@ impl Delivery<'_> {
             session.reuse = Reuse::Until(Instant::now() + time);
         }
         session
-    }
-
-    async fn requiretls_level(&mut self, nexthop: &str) -> bool {
-        self.requiretls = RequireTls::No;
-        let settings = &self.client.settings;
-        if !settings.common.requiretls_enable || self.job.request.sendopts & REQUIRETLS_ESMTP == 0 {
-            return true;
-        }
-        let Some(policy) = &self.client.requiretls else { return true };
-        match policy.level(nexthop).await {
-            Ok(level) => {
-                self.requiretls = level;
-                true
-            }
-            Err(_) => {
-                let text =
-                    format!("REQUIRETLS policy configuration error. The last attempted server was {nexthop}");
-                self.why = Some(simple("4.7.10", text));
-                false
-            }
-        }
-    }
-
-    /// Finds the TLS policy for a server; false if it must be left out.
-    async fn tls_level(&mut self, nexthop: &str, host: &str) -> bool {
-        self.status.reset();
-        let common = &self.client.settings.common;
-        let sendopts = self.job.request.sendopts;
-        let requested = common.requiretls_enable && sendopts & REQUIRETLS_ESMTP != 0;
-        let relaxed = common.tls_required_enable && !requested && sendopts & REQUIRETLS_HEADER != 0;
-        match tls_policy::find(self.client, nexthop, relaxed).await {
-            Ok(policy) => {
-                self.status.want_level(policy.level.name());
-                let level = policy.level;
-                self.policy = Some(policy);
-                self.suits_requiretls(level, host)
-            }
-            Err(why) => {
-                self.status.want_level("unknown");
-                log::warning!("TLS policy lookup for {nexthop}/{host}: {}", bytes::show(&why.reason));
-                self.why = Some(*why);
-                false
-            }
-        }
-    }
-
-    fn suits_requiretls(&mut self, level: tls::Level, host: &str) -> bool {
-        use crate::feature_status::Verdict::Violation;
-        if self.requiretls > RequireTls::No {
-            self.status.want_requiretls();
-        }
-        let problem = match self.requiretls {
-            RequireTls::Enforce if !level.must_match() => ("nocertmatch", "certificate matching"),
-            RequireTls::OpportunisticTls if level == tls::Level::None => ("noencryption", "encryption"),
-            _ => return true,
-        };
-        self.status.decide_requiretls(problem.0, Violation);
-        let text = format!(
-            "Sender requested REQUIRETLS, but my configured TLS security level '{level}' disables {}. \
-             The last attempted server was {host}",
-            problem.1
-        );
-        self.why = Some(simple("5.7.10", text));
-        false
     }
 
     /// What to make of errors that may be our own configuration's fault.
@@ -540,11 +335,6 @@ async fn pass(
 
 fn is_loop(why: &Dsn) -> bool {
     matches!(why.status.as_str(), "5.4.6")
-}
-
-fn endpoint(addr: &str, port: u16, needs: Needs, dest: &str) -> Endpoint {
-    let nexthop = needs.level.must_match().then(|| dest.to_owned());
-    Endpoint { addr: addr.to_owned(), port, needs, nexthop }
 }
 
 enum Unusable {

@@ -176,8 +176,7 @@ impl Sender<'_> {
     }
 
     async fn events(&mut self, machine: &mut Machine, input: Input<'_>) -> Result<(), ContentError> {
-        let mut events = machine.update(input);
-        while let Some(event) = events.next() {
+        for event in machine.update(input) {
             match event {
                 Event::Header(header) => self.header(header).await?,
                 Event::Body(line) => self.body(line.ending, &line.text).await?,
@@ -300,7 +299,7 @@ impl Sender<'_> {
 
 /// Whether the message has been delivered to this address before.
 pub(crate) fn has_delivered_to(job: &Job, address: &[u8]) -> bool {
-    let mut seen = message::delivered::DeliveredTo::new(|address| address::casefold(address));
+    let mut seen = message::delivered::DeliveredTo::new(address::casefold);
     let mut reader = reader(job);
     while let Ok(Some(record)) = reader.next() {
         let ending = match record.kind {

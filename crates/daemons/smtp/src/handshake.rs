@@ -24,13 +24,12 @@ impl Delivery<'_> {
     pub(crate) async fn open(&mut self, session: &mut Session, nexthop: &str) -> Opened {
         let settings = &self.client.settings;
         let Some(mut hello) = self.hello(session).await else { return Opened::No };
-        let mut stage = Stage::Greeting;
+        session.level = self.policy.as_ref().map_or(tls::Level::None, |policy| policy.level);
         let mut action = hello.begin(&settings.hello);
         loop {
             action = match action {
                 Action::Ready => break,
-                Action::Reply(next) => {
-                    stage = next;
+                Action::Reply(stage) => {
                     session.note_commands(0);
                     match session.reply(self.client, stage, &self.job.request.queue_id).await {
                         Ok(reply) => {
@@ -58,7 +57,6 @@ impl Delivery<'_> {
                 }
             };
         }
-        let _ = stage;
         session.offer = std::mem::take(&mut hello.offer);
         self.note_pix(&hello, session);
         self.decide_success(&hello, session);
@@ -211,7 +209,6 @@ impl Delivery<'_> {
         match session.wire.start_tls(&client, &target, time).await {
             Ok(summary) => {
                 self.log_tls(&summary, session, policy.level);
-                session.level = policy.level;
                 let standing = summary.standing;
                 session.tls = Some(summary);
                 if policy.level.must_match() && standing < tls::Standing::Verified {

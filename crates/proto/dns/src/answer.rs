@@ -32,7 +32,8 @@ pub(crate) fn read(query: &str, asked: &str, kind: Type, reply: &Message, truste
     for raw in &reply.answers {
         let name = plain(&raw.name.to_ascii());
         let type_name = raw.record_type().to_string();
-        if !(query == "." && name.is_empty()) && !acceptable(&name, "resource name", &type_name, asked) {
+        let is_root = query == "." && name.is_empty();
+        if !is_root && !acceptable(&name, "resource name", &type_name, asked) {
             return Reading::Bad(Status::Invalid);
         }
         fqdn.clone_from(&name);

@@ -323,3 +323,14 @@ async fn filtered(mut answer: Answer, name: &str, kind: Type, how: &Lookup) -> R
     answer.records = kept;
     Ok(answer)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_resolver_is_made_before_there_is_a_runtime() {
+        let resolver = Resolver::system();
+        assert!(!resolver.0.conf.servers.is_empty());
+    }
+}

@@ -136,7 +136,8 @@ struct TellingKey {
 
 impl SigningKey for TellingKey {
     fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
-        let signer = self.key.choose_scheme(offered)?;
+        // The peer's order counts, as with OpenSSL.
+        let signer = offered.iter().find_map(|&scheme| self.key.choose_scheme(&[scheme]))?;
         note_own(&self.info, signer.scheme());
         Some(signer)
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::version::{TLS12, TLS13};
-use rustls::{CipherSuite, ProtocolVersion, SupportedCipherSuite, SupportedProtocolVersion};
+use rustls::{CipherSuite, ProtocolVersion, SignatureScheme, SupportedCipherSuite, SupportedProtocolVersion};
 
 use crate::Error;
 
@@ -162,6 +162,26 @@ pub(crate) fn provider(exclude: &str) -> Result<Arc<CryptoProvider>, Error> {
         )));
     }
     Ok(Arc::new(provider))
+}
+
+/// The signatures that the provider can verify, in OpenSSL's order, since peers choose the first that suits them.
+pub(crate) fn signature_schemes(provider: &CryptoProvider) -> Vec<SignatureScheme> {
+    use SignatureScheme as S;
+    const ORDER: [SignatureScheme; 10] = [
+        S::ECDSA_NISTP256_SHA256,
+        S::ECDSA_NISTP384_SHA384,
+        S::ECDSA_NISTP521_SHA512,
+        S::ED25519,
+        S::RSA_PSS_SHA256,
+        S::RSA_PSS_SHA384,
+        S::RSA_PSS_SHA512,
+        S::RSA_PKCS1_SHA256,
+        S::RSA_PKCS1_SHA384,
+        S::RSA_PKCS1_SHA512,
+    ];
+    let mut schemes = provider.signature_verification_algorithms.supported_schemes();
+    schemes.sort_by_key(|scheme| ORDER.iter().position(|known| known == scheme).unwrap_or(ORDER.len()));
+    schemes
 }
 
 fn is_excluded(suite: &SupportedCipherSuite, excluded: &[&str]) -> bool {

@@ -186,10 +186,13 @@ impl ResolvesServerCert for Keys {
         if rest.is_empty() {
             return Some(Arc::clone(first));
         }
+        // Suites of TLS 1.3 go with every key; but who offers older ones too may end up with those.
         let suites = hello.cipher_suites();
+        let is_old = suites.iter().any(|&suite| key_kind(suite).is_some());
+        let fits =
+            |algorithm| !is_old || suites.iter().any(|&suite| key_kind(suite) == Some(is_rsa(algorithm)));
         let usable = |key: &&Arc<CertifiedKey>, scheme: SignatureScheme| {
-            key.key.choose_scheme(&[scheme]).is_some()
-                && suites.iter().any(|&suite| suits(suite, key.key.algorithm()))
+            key.key.choose_scheme(&[scheme]).is_some() && fits(key.key.algorithm())
         };
         let schemes = hello.signature_schemes();
         let chosen = schemes.iter().find_map(|&scheme| self.keys.iter().find(|key| usable(key, scheme)));
@@ -197,19 +200,20 @@ impl ResolvesServerCert for Keys {
     }
 }
 
-/// Whether a suite can be used with a kind of key; TLS 1.3 suites go with every key.
-fn suits(suite: CipherSuite, algorithm: SignatureAlgorithm) -> bool {
+fn is_rsa(algorithm: SignatureAlgorithm) -> bool {
+    algorithm == SignatureAlgorithm::RSA
+}
+
+/// Whether a suite of TLS 1.2 wants an RSA key (true) or another one; nothing for other suites.
+fn key_kind(suite: CipherSuite) -> Option<bool> {
     match suite {
-        CipherSuite::TLS13_AES_128_GCM_SHA256
-        | CipherSuite::TLS13_AES_256_GCM_SHA384
-        | CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => true,
         CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
         | CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
-        | CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => algorithm == SignatureAlgorithm::RSA,
+        | CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => Some(true),
         CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
         | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
-        | CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => algorithm != SignatureAlgorithm::RSA,
-        _ => false,
+        | CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => Some(false),
+        _ => None,
     }
 }
 
@@ -268,6 +272,6 @@ impl ClientCertVerifier for AnyClient {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        protocols::signature_schemes(&self.provider)
     }
 }
