@@ -373,6 +373,26 @@ fn connections_are_kept_when_mail_follows_mail() {
     world.run();
 }
 
+/// A large backlog for one slow destination, and behind it mail for many others, must not make each step slow.
+#[test]
+fn a_backlog_costs_little() {
+    let mut world = default_world();
+    world.checks = false;
+    world.agents = 200;
+    world.judge = Box::new(|event| (seconds(if event.queue == "slow" { 5 } else { 1 }), sent()));
+    for n in 0..10_000 {
+        world.submit(&format!("S{n}"), vec![to("u@slow", "smtp:slow")]);
+    }
+    for n in 0..10_000 {
+        world.submit(&format!("F{n}"), vec![to("u@x", &format!("smtp:d{}", n % 500))]);
+    }
+    let start = std::time::Instant::now();
+    world.run();
+    println!("{:?}", start.elapsed());
+    assert_eq!(world.done.len(), 20_000);
+    assert!(start.elapsed() < seconds(20), "{:?}", start.elapsed());
+}
+
 fn outcome() -> impl Strategy<Value = u8> {
     prop_oneof![8 => Just(0u8), 1 => Just(1), 1 => Just(2), 1 => Just(3)]
 }
