@@ -1,0 +1,5 @@
+//! proxymap(8): tables that are open for all.
+
+fn main() -> std::process::ExitCode {
+    daemon::run::<ferrofix_proxymap::Proxymap>()
+}
