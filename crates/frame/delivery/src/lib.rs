@@ -10,6 +10,7 @@
 
 mod job;
 mod line;
+mod pass;
 pub mod post;
 mod report;
 
