@@ -215,6 +215,13 @@ impl World {
         self.log.lock().unwrap().iter().map(tag).collect()
     }
 
+    /// The log line that begins like this.
+    pub async fn line(&self, start: &str) -> String {
+        let find = || self.log().into_iter().find(|line| line.starts_with(start));
+        self.until(&format!("log line {start}"), || find().is_some()).await;
+        find().unwrap()
+    }
+
     pub async fn logged(&self, text: &str) {
         self.until(&format!("log line {text}"), || self.log().iter().any(|line| line == text)).await;
     }
@@ -246,13 +253,18 @@ impl World {
             while let Ok((socket, _)) = listener.accept().await {
                 tokio::task::spawn_local(async move {
                     let mut stream = Stream::new(socket);
-                    stream.greet(rewrite::PROTOCOL).await.unwrap();
+                    // The client may be killed at any time.
+                    if stream.greet(rewrite::PROTOCOL).await.is_err() {
+                        return;
+                    }
                     while let Ok(Some(question)) = stream.receive_or_end().await {
                         let reply = match Question::from_attrs(&question).unwrap() {
                             Question::Rewrite { address, .. } => rewrite::rewritten(0, &address),
                             Question::Resolve { address, .. } => resolve(&address).to_attrs(0),
                         };
-                        stream.send(&reply).await.unwrap();
+                        if stream.send(&reply).await.is_err() {
+                            return;
+                        }
                     }
                 });
             }
@@ -270,7 +282,9 @@ impl World {
         self.serve(&format!("private/{name}"), move |mut stream| {
             let (world, outcome) = (Rc::clone(&world), Rc::clone(&outcome));
             async move {
-                stream.greet(deliver::PROTOCOL).await.unwrap();
+                if stream.greet(deliver::PROTOCOL).await.is_err() {
+                    return;
+                }
                 let Ok(Some(request)) = deliver::Request::read(&mut stream).await else { return };
                 let answer = outcome(&request);
                 if answer.is_final {
