@@ -1,6 +1,6 @@
 //! Who may do this?
 
-use command::{Fatal, fatal};
+use command::Fatal;
 
 use crate::Tool;
 
@@ -11,17 +11,6 @@ pub(crate) fn refused(tool: &Tool, title: &str, users: &str) -> Result<Option<(S
     if uid == 0 || uid == tool.startup.owner()?.uid {
         return Ok(None);
     }
-    // The usual case, without any tables.
-    if users.starts_with("static:") {
-        return Ok(None);
-    }
-    let user = sys::User::from_uid(uid.into()).ok().flatten();
-    let name = user.map_or_else(|| "unknown".to_owned(), |user| user.name);
-    let env = table::Env::load(&tool.startup.main)?;
-    let list = table::StringList::open(title, users, &env, table::ListFlags::Exact);
-    match list.matches_blocking(name.as_bytes()) {
-        Ok(true) => Ok(None),
-        Ok(false) => Ok(Some((name, uid))),
-        Err(why) => Err(fatal!("{why}")),
-    }
+    let refused = tool.startup.refused_user(title, users)?;
+    Ok(refused.map(|user| (user.name, user.uid)))
 }
