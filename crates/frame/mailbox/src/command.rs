@@ -194,7 +194,7 @@ fn unix(status: Status, reason: Vec<u8>, diagnostic: &[u8]) -> Failed {
 fn start(rights: &Rights, command: &Command) -> Result<(Child, Receiver), Failed> {
     let confinement = &command.confinement;
     let no_process = |error: &io::Error| {
-        let reason = format!("Delivery failed: {}", queue::reason(error));
+        let reason = format!("Delivery failed: {}", sys::reason(error));
         let detail = sys_exits::detail(sys_exits::OSERR).map_or("", |(_, text)| text);
         unix(Status::new("4.3.0"), reason.into_bytes(), detail.as_bytes())
     };
@@ -211,10 +211,10 @@ fn start(rights: &Rights, command: &Command) -> Result<(Child, Receiver), Failed
         };
         return Err(match confinement.explain(error) {
             StartError::Fork(error) => {
-                log::warning!("fork: {}", queue::reason(&error));
+                log::warning!("fork: {}", sys::reason(&error));
                 no_process(&error)
             }
-            StartError::Confine(what, error) => last_words(format!("{what}: {}", queue::reason(&error))),
+            StartError::Confine(what, error) => last_words(format!("{what}: {}", sys::reason(&error))),
             StartError::Exec(error) => {
                 let has_path = way.file.as_bytes().contains(&b'/');
                 if error.kind() == io::ErrorKind::NotFound && !has_path && starts.peek().is_some() {
@@ -222,7 +222,7 @@ fn start(rights: &Rights, command: &Command) -> Result<(Child, Receiver), Failed
                     continue;
                 }
                 let file = way.file.to_string_lossy();
-                last_words(format!("{} {file}: {}", way.call, queue::reason(&error)))
+                last_words(format!("{} {file}: {}", way.call, sys::reason(&error)))
             }
         });
     }
@@ -305,7 +305,7 @@ async fn converse(
         }
     };
     let status = status.unwrap_or_else(|error| {
-        log::warning!("wait: {}", queue::reason(&error));
+        log::warning!("wait: {}", sys::reason(&error));
         ExitStatus::from_raw(sys_exits::TEMPFAIL << 8)
     });
     let output = clean(&collected.borrow());
@@ -365,7 +365,7 @@ pub fn kill_group(rights: &Rights, pid: i32, who: Identity) {
         sys::process::kill(-pid, libc::SIGKILL).or_else(|_| sys::process::kill(pid, libc::SIGKILL))
     });
     if let Ok(Err(error)) = result {
-        log::warning!("cannot kill process (group) {pid}: {}", queue::reason(&error));
+        log::warning!("cannot kill process (group) {pid}: {}", sys::reason(&error));
     }
 }
 

@@ -102,7 +102,7 @@ fn corrupt(kind: i32) -> ContentError {
 pub fn mark_corrupt(file: &File, queue_id: &str) {
     log::warning!("corrupted queue file: {queue_id}");
     if let Err(error) = queue::mark_corrupt(file) {
-        log::warning!("{queue_id}: mark corrupt: {}", queue::reason(&error));
+        log::warning!("{queue_id}: mark corrupt: {}", sys::reason(&error));
     }
 }
 

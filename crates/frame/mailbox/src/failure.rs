@@ -34,7 +34,7 @@ impl Failed {
 
     /// A failed system call.
     pub fn system(default: Status, what: &str, error: &io::Error) -> Self {
-        let dsn = Dsn::new(mailbox_status(error, default), format!("{what}: {}", queue::reason(error)));
+        let dsn = Dsn::new(mailbox_status(error, default), format!("{what}: {}", sys::reason(error)));
         Self { dsn: Box::new(dsn), errno: error.raw_os_error() }
     }
 
@@ -58,7 +58,7 @@ impl Failed {
     }
 
     fn copying(status: Status, what: &str, error: &io::Error) -> Self {
-        let dsn = Dsn::new(status, format!("{what}: {}", queue::reason(error)));
+        let dsn = Dsn::new(status, format!("{what}: {}", sys::reason(error)));
         let text = sys_exits::detail(74).map_or("input/output error", |(_, text)| text);
         Self { dsn: Box::new(dsn.diagnostic("x-unix", text)), errno: error.raw_os_error() }
     }

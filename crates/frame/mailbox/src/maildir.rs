@@ -61,7 +61,7 @@ fn write(maildir: &Path, message: &Message<'_>, default: Status) -> Result<(), F
         Ok(())
     });
     if let Err(error) = fs::remove_file(&tmp) {
-        log::warning!("remove {}: {}", tmp.display(), queue::reason(&error));
+        log::warning!("remove {}: {}", tmp.display(), sys::reason(&error));
     }
     outcome
 }

@@ -151,7 +151,7 @@ fn write(mailbox: &Mailbox, message: &Message<'_>) -> Result<(), Failure> {
     if result.is_err() && is_file {
         // Half a message would run into the next one. The locks are still held.
         if let Err(error) = mailbox.file.set_len(mailbox.metadata.len()) {
-            log::warning!("truncate mailbox: {}", queue::reason(&error));
+            log::warning!("truncate mailbox: {}", sys::reason(&error));
         }
     }
     result

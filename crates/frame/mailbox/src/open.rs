@@ -18,7 +18,7 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     fn system(what: &str, error: io::Error) -> Self {
-        Self { reason: format!("{what}: {}", queue::reason(&error)), error }
+        Self { reason: format!("{what}: {}", sys::reason(&error)), error }
     }
 
     fn policy(reason: impl Into<String>, errno: i32) -> Self {
@@ -102,7 +102,7 @@ fn create(path: &Path, owner: Option<Identity>) -> Result<Opened, Refusal> {
     if let Some(owner) = owner
         && let Err(error) = fchown(&file, Some(owner.uid), Some(owner.gid))
     {
-        log::warning!("{}: cannot change file ownership: {}", path.display(), queue::reason(&error));
+        log::warning!("{}: cannot change file ownership: {}", path.display(), sys::reason(&error));
         return Err(Refusal::system("cannot change file ownership", error));
     }
     let metadata = file.metadata().map_err(failed)?;

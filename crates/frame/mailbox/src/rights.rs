@@ -109,7 +109,7 @@ impl Drop for WayBack {
 fn become_or_end(who: Identity) {
     let result = identity::regain_root().and_then(|()| identity::assume_user(who.uid, who.gid, &[who.gid]));
     if let Err(error) = result {
-        log::fatal!("set_eugid: uid {} gid {}: {}", who.uid, who.gid, queue::reason(&error));
+        log::fatal!("set_eugid: uid {} gid {}: {}", who.uid, who.gid, sys::reason(&error));
         std::process::exit(1);
     }
 }

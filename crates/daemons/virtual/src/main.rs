@@ -1,0 +1,5 @@
+//! virtual(8): delivers to mailboxes of users without accounts.
+
+fn main() -> std::process::ExitCode {
+    daemon::run::<ferrofix_virtual::Virtual>()
+}
