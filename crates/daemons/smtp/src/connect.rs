@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::Client;
 use crate::addresses::{self, Found, LoopCheck, Target, dsn as simple, soft};
-use crate::delivery::{Delivery, Effect};
+use crate::delivery::Delivery;
 use crate::destination::{self, Destination};
 use crate::handshake::Opened;
 use crate::session::{Reuse, Session};
@@ -108,7 +108,7 @@ impl Delivery<'_> {
             }
         }
         if !self.todo.is_empty() {
-            self.judge(list, &primary, last >= primary.len()).await;
+            self.judge(&primary, last >= primary.len()).await;
         }
     }
 
@@ -268,7 +268,7 @@ impl Delivery<'_> {
     }
 
     /// What to make of errors that may be our own configuration's fault.
-    async fn judge(&mut self, list: &str, primary: &[&str], in_fallback: bool) {
+    async fn judge(&mut self, primary: &[&str], in_fallback: bool) {
         let settings = &self.client.settings;
         let Some(why) = self.why.take() else { return };
         if why.status.class() == 4 {
@@ -284,53 +284,19 @@ impl Delivery<'_> {
             log::warning!("{name} configuration problem");
             self.why = Some(Dsn { status: dsn::Status::new("4.3.5"), ..soft(why) });
         } else if is_smtp && is_loop(&why) && !transport.is_empty() {
-            self.pass_to(transport, list).await;
+            self.pass_to(transport).await;
         } else {
             self.why = Some(why);
         }
     }
 
-    /// Hands the request to another transport: this host is where the mail belongs.
-    async fn pass_to(&mut self, transport: &str, list: &str) {
-        let mut request = self.job.request.clone();
-        request.recipients = self.todo.iter().map(|(recipient, _)| recipient.clone()).collect();
-        match pass(transport, list, request).await {
-            Ok(outcome) => {
-                if let Some((recipient, _)) = self.todo.first().filter(|_| !outcome.is_final) {
-                    // The other agent says which; the queue manager looks into the file.
-                    self.job.settle(recipient, ::delivery::Verdict::Keep);
-                }
-                if self.job.hop_status.is_none() {
-                    self.job.hop_status = outcome.hop_status;
-                }
-                self.todo.clear();
-            }
-            Err(error) => {
-                log::warning!("{}: best_mx_transport {transport}: {error}", self.queue_id());
-                let why = simple("4.3.0", "mail transport unavailable");
-                self.final_server = true;
-                self.bulk_fail(why, Effect::NONE, None).await;
-                self.clean_up();
-            }
+    /// Hands everybody to another transport: this host is where the mail belongs.
+    async fn pass_to(&mut self, transport: &str) {
+        for (recipient, _) in std::mem::take(&mut self.todo) {
+            let verdict = self.job.pass(&self.client.reporter, transport, &recipient).await;
+            self.job.settle(&recipient, verdict);
         }
     }
-}
-
-/// A delivery request by another agent: `transport` or `transport:nexthop`.
-async fn pass(
-    transport: &str,
-    nexthop: &str,
-    mut request: ipc::deliver::Request,
-) -> ipc::Result<ipc::deliver::Outcome> {
-    let (service, own) = transport.split_once(':').unwrap_or((transport, ""));
-    request.nexthop = if own.is_empty() { nexthop.as_bytes().to_vec() } else { own.as_bytes().to_vec() };
-    let mut stream = ipc::Stream::connect(format!("private/{service}")).await?;
-    stream.expect_greeting(ipc::deliver::PROTOCOL).await?;
-    request.write(&mut stream);
-    stream.flush().await?;
-    stream.set_timeout(std::time::Duration::from_secs(24 * 3600));
-    let outcome = stream.receive().await?;
-    ipc::deliver::Outcome::from_attrs(&outcome)
 }
 
 fn is_loop(why: &Dsn) -> bool {

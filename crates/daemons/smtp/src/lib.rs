@@ -42,6 +42,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use ::address::Splitter;
+use ::delivery::post::Poster;
 use ::delivery::{Job, Reporter};
 use daemon::{Clients, Connection, Control, Fatal, Service, Startup};
 use ipc::rewrite::Rewriter;
@@ -67,6 +68,7 @@ pub struct Client {
     resolver: dns::Resolver,
     dns_filter: Option<(String, dns::Filter)>,
     reporter: Reporter,
+    poster: Poster,
     spool: queue::Spool,
     env: Rc<Env>,
     cache: Cache,
@@ -107,6 +109,7 @@ impl Service for Client {
             resolver: dns::Resolver::system(),
             dns_filter: dns_filter(&settings, &env),
             reporter: Reporter::new(main, &env, &filter_title, &params.smtp_delivery_status_filter)?,
+            poster: Poster::new(main)?,
             spool: queue::Spool::new(&queue::Layout::load(main)?),
             cache: Cache::default(),
             cache_destinations: list(&settings.name("connection_cache_destinations"), params, &env),
@@ -159,6 +162,11 @@ impl Service for Client {
 }
 
 impl Client {
+    /// Uses another name service than the system's.
+    pub fn use_resolver(&mut self, resolver: dns::Resolver) {
+        self.resolver = resolver;
+    }
+
     async fn deliver(&self, job: &mut Job) {
         let mut delivery = Delivery::new(self, job);
         if let Some(why) = self.refusal(&delivery).await {

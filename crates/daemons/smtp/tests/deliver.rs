@@ -131,7 +131,9 @@ async fn talk(
     let mut stream = BufReader::new(stream);
     seen.borrow_mut().sessions += 1;
     let answer = |command: &str| {
-        let found = script.iter().find(|(start, _)| command.starts_with(start));
+        let matches =
+            |start: &str| if start.is_empty() { command.is_empty() } else { command.starts_with(start) };
+        let found = script.iter().find(|(start, _)| matches(start));
         let default = match command.split([' ', ':']).next().unwrap_or_default() {
             "" => "220 mx.example ESMTP",
             "EHLO" | "LHLO" => "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 100000\r\n250 8BITMIME",
@@ -143,7 +145,9 @@ async fn talk(
     };
     let mut content = false;
     let mut line = String::new();
-    stream.write_all(format!("{}\r\n", answer("")).as_bytes()).await.unwrap();
+    if !answer("").is_empty() {
+        stream.write_all(format!("{}\r\n", answer("")).as_bytes()).await.unwrap();
+    }
     loop {
         line.clear();
         if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
@@ -398,5 +402,174 @@ fn too_large_for_the_server() {
         let client = client("smtp", &[]);
         deliver(&client, &message("B0", &nexthop, BODY, 1)).await;
         assert_eq!(seen.borrow().lines.len(), 1);
+    });
+}
+
+/// A name service that knows `d.example` and its mail exchangers, all on this host.
+async fn name_service(mx: &'static [(u16, &'static str)]) -> dns::Resolver {
+    use hickory_proto::op::{Message, ResponseCode};
+    use hickory_proto::rr::rdata::{A, MX};
+    use hickory_proto::rr::{Name, RData, Record, RecordType};
+
+    let socket = tokio::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = socket.local_addr().unwrap().port();
+    tokio::task::spawn_local(async move {
+        let mut buffer = [0; 1024];
+        while let Ok((length, peer)) = socket.recv_from(&mut buffer).await {
+            let query = Message::from_vec(&buffer[..length]).unwrap();
+            let question = query.queries[0].clone();
+            let mut reply = Message::response(query.metadata.id, query.metadata.op_code);
+            let name = question.name.to_ascii();
+            match (name.as_str(), question.query_type) {
+                ("d.example.", RecordType::MX) => {
+                    for (preference, host) in mx {
+                        let data = RData::MX(MX::new(*preference, Name::from_ascii(host).unwrap()));
+                        reply.add_answer(Record::from_rdata(question.name.clone(), 60, data));
+                    }
+                }
+                ("dead.example." | "live.example.", RecordType::A) => {
+                    // Nobody listens at the first.
+                    let host = if name.starts_with("dead") {
+                        Ipv4Addr::new(127, 0, 0, 77)
+                    } else {
+                        Ipv4Addr::LOCALHOST
+                    };
+                    reply.add_answer(Record::from_rdata(question.name.clone(), 60, RData::A(A(host))));
+                }
+                _ => reply.metadata.response_code = ResponseCode::NXDomain,
+            }
+            reply.add_query(question);
+            socket.send_to(&reply.to_vec().unwrap(), peer).await.unwrap();
+        }
+    });
+    dns::Resolver::with(dns::ResolvConf {
+        servers: vec![Ipv4Addr::LOCALHOST.into()],
+        port,
+        ..dns::ResolvConf::default()
+    })
+}
+
+async fn client_with_names(mx: &'static [(u16, &'static str)], settings: &[(&str, &str)]) -> Rc<Client> {
+    let mut client = Rc::into_inner(client("smtp", settings)).unwrap();
+    client.use_resolver(name_service(mx).await);
+    Rc::new(client)
+}
+
+#[test]
+fn the_next_mail_exchanger_is_tried() {
+    run(async {
+        let (server, seen) = server(&[]).await;
+        let port = server.rsplit_once(':').unwrap().1;
+        let client = client_with_names(&[(10, "dead.example."), (20, "live.example.")], &[]).await;
+        let outcome = deliver(&client, &message("C1", &format!("d.example:{port}"), BODY, 1)).await;
+        assert!(outcome.is_final);
+        assert_eq!((done("C1"), seen.borrow().sessions), (1, 1));
+    });
+}
+
+#[test]
+fn domains_without_mail() {
+    run(async {
+        let client = client_with_names(&[(0, ".")], &[]).await;
+        // Without bounce service a bounce is a deferral; the reason is what counts here.
+        let outcome = deliver(&client, &message("C2", "d.example", BODY, 1)).await;
+        let why = outcome.hop_status.unwrap();
+        assert_eq!(why.status.as_str(), "5.1.0");
+        assert_eq!(String::from_utf8(why.reason).unwrap(), "Domain d.example does not accept mail (nullMX)");
+        let outcome = deliver(&client, &message("C3", "nowhere.example", BODY, 1)).await;
+        let why = outcome.hop_status.unwrap();
+        assert_eq!(why.status.as_str(), "5.4.4");
+        assert_eq!(
+            String::from_utf8(why.reason).unwrap(),
+            "Host or domain name not found. Name service error for name=nowhere.example type=A: Host not found"
+        );
+    });
+}
+
+#[test]
+fn mail_for_ourselves_is_a_loop() {
+    run(async {
+        let client = client_with_names(&[(10, "live.example.")], &[("inet_interfaces", "127.0.0.1")]).await;
+        let outcome = deliver(&client, &message("C4", "d.example", BODY, 1)).await;
+        let why = outcome.hop_status.unwrap();
+        assert_eq!(why.status.as_str(), "5.4.6");
+        assert_eq!(String::from_utf8(why.reason).unwrap(), "mail for d.example loops back to myself");
+        // A better exchanger than ourselves that is dead: no loop, but a delay.
+        let names: &[(u16, &str)] = &[(10, "dead.example."), (20, "live.example.")];
+        let client = client_with_names(names, &[("inet_interfaces", "127.0.0.1")]).await;
+        let outcome = deliver(&client, &message("C5", "d.example", BODY, 1)).await;
+        assert_eq!(outcome.hop_status.unwrap().status.as_str(), "4.4.1");
+    });
+}
+
+#[test]
+fn a_relayhost_that_is_not_found_is_our_own_fault() {
+    run(async {
+        let client = client_with_names(&[], &[("relayhost", "[nowhere.example]")]).await;
+        let outcome = deliver(&client, &message("C6", "[nowhere.example]", BODY, 1)).await;
+        assert_eq!(outcome.hop_status.unwrap().status.as_str(), "4.3.5");
+    });
+}
+
+/// A server with STARTTLS.
+async fn tls_server() -> Option<(String, Rc<RefCell<Seen>>)> {
+    let directory = spool();
+    let (cert, key) = (directory.join("cert.pem"), directory.join("key.pem"));
+    let line = format!(
+        "req -x509 -newkey rsa:2048 -nodes -keyout {} -out {} -days 9 -subj /CN=mx.example",
+        key.display(),
+        cert.display()
+    );
+    let made = std::process::Command::new("openssl").args(line.split(' ')).output();
+    if !made.is_ok_and(|made| made.status.success()) {
+        println!("skipped: no openssl command");
+        return None;
+    }
+    let settings = tls::ServerSettings { cert_file: cert, key_file: key, ..tls::ServerSettings::default() };
+    let context = tls::Server::new(&settings).unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let seen: Rc<RefCell<Seen>> = Rc::default();
+    let shared = Rc::clone(&seen);
+    tokio::task::spawn_local(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (shared, context) = (Rc::clone(&shared), context.clone());
+            tokio::task::spawn_local(async move {
+                stream.write_all(b"220 mx.example ESMTP\r\n").await.unwrap();
+                let mut stream = BufReader::new(stream);
+                let mut line = String::new();
+                stream.read_line(&mut line).await.unwrap();
+                stream.write_all(b"250-mx.example\r\n250 STARTTLS\r\n").await.unwrap();
+                line.clear();
+                stream.read_line(&mut line).await.unwrap();
+                assert_eq!(line, "STARTTLS\r\n");
+                // What is said before TLS must not count.
+                stream.write_all(b"220 go\r\n").await.unwrap();
+                let Ok((stream, _)) = context.accept(stream.into_inner()).await else { return };
+                let (read, write) = tokio::io::split(stream);
+                let joined = tokio::io::join(read, write);
+                talk(joined, &[("", "")], &shared).await;
+            });
+        }
+    });
+    Some((format!("[127.0.0.1]:{port}"), seen))
+}
+
+#[test]
+fn over_tls() {
+    run(async {
+        let Some((nexthop, seen)) = tls_server().await else { return };
+        let client = client("smtp", &[("smtp_tls_security_level", "encrypt"), ("smtp_tls_loglevel", "1")]);
+        let outcome = deliver(&client, &message("D1", &nexthop, BODY, 1)).await;
+        assert!(outcome.is_final, "{:?}", outcome.hop_status);
+        assert_eq!(done("D1"), 1);
+        assert_eq!(seen.borrow().lines[0], "EHLO me.example");
+        let client = self::client("smtp", &[("smtp_tls_security_level", "secure")]);
+        let outcome = deliver(&client, &message("D2", &nexthop, BODY, 1)).await;
+        let why = outcome.hop_status.unwrap();
+        assert_eq!(
+            (why.status.as_str(), why.reason.as_slice()),
+            ("4.7.5", &b"Server certificate not verified"[..])
+        );
     });
 }

@@ -22,7 +22,7 @@ const NAMES: NameMask = NameMask(&[
     ("SMTPUTF8", 1 << 13),
     ("CHUNKING", 1 << 14),
     ("REQUIRETLS", 1 << 15),
-    ("silent-discard", 1 << 16),
+    ("SILENT-DISCARD", 1 << 16),
 ]);
 
 macro_rules! keywords {
@@ -214,7 +214,7 @@ mod tests {
     fn sets() {
         let set = Keywords::parse("pipelining, starttls nonsense silent-discard");
         assert!(set.has(Keywords::PIPELINING) && set.has(Keywords::SILENT) && !set.has(Keywords::SIZE));
-        assert_eq!(set.text(), "PIPELINING STARTTLS silent-discard");
+        assert_eq!(set.text(), "PIPELINING STARTTLS SILENT-DISCARD");
     }
 
     #[test]
