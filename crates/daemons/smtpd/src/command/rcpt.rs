@@ -114,6 +114,7 @@ impl Session {
             if self.discard.has(Keywords::DSN) {
                 return Err(disabled());
             }
+            warn_unknown_notices(words);
             match dsn::notify::parse(&words.to_ascii_uppercase()) {
                 Some(mask) if parsed.notify == 0 => parsed.notify = mask,
                 _ => return Err("501 5.5.4 Error: Bad NOTIFY parameter syntax".to_owned()),
@@ -137,5 +138,15 @@ impl Session {
             return Err(format!("555 5.5.4 Unsupported option: {}", show(&option.text)));
         }
         Ok(())
+    }
+}
+
+fn warn_unknown_notices(words: &[u8]) {
+    let text = show(words);
+    let is_known = |word: &&str| {
+        ["never", "success", "failure", "delay"].iter().any(|name| word.eq_ignore_ascii_case(name))
+    };
+    if let Some(word) = bytes::list::split(&text, bytes::list::SEPARATORS).find(|word| !is_known(word)) {
+        log::warning!("unknown DSN NOTIFY command value \"{word}\" in \"{text}\"");
     }
 }
