@@ -28,6 +28,24 @@ impl AddressForm {
         AddressForm::NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, form)| *form)
     }
 
+    /// The form that `info_log_address_format` asks for; the error is Postfix's text.
+    pub fn for_log(setting: &str) -> Result<AddressForm, String> {
+        match AddressForm::parse(setting) {
+            Some(form @ (AddressForm::External | AddressForm::Internal)) => Ok(form),
+            _ => Err(format!("invalid parameter setting \"info_log_address_format = {setting}\"")),
+        }
+    }
+
+    /// An address for a log line: quoted where the form asks for it, harmless in any case.
+    pub fn logged(self, address: &[u8]) -> String {
+        match self {
+            AddressForm::External | AddressForm::ExternalFirst if !address.is_empty() => {
+                bytes::show(&crate::quote_822_local(address)).to_string()
+            }
+            _ => bytes::show(address).to_string(),
+        }
+    }
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 
+use address::AddressForm;
 use ipc::cleanup::{Status, Submission};
 use queue::{QueueId, RecordReader, RecordType};
 
@@ -58,7 +59,9 @@ pub async fn copy(
         log::warning!("{id}: uid={}: no envelope sender", mail.uid);
         return Ok(Some(Fate::Remove));
     };
-    let sender = bytes::show(&sender);
+    let sender = AddressForm::for_log(&params.info_log_address_format)
+        .unwrap_or(AddressForm::External)
+        .logged(&sender);
     if mail.is_requeued {
         log::info!("{id}: uid={} from=<{sender}> orig_id={}", mail.uid, mail.id.as_str());
     } else {

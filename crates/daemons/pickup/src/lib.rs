@@ -26,7 +26,7 @@ conf::param_set! {
     /// What pickup(8) reads.
     pub struct PickupParams {
         myhostname, mail_name, mail_owner, cleanup_service_name, content_filter, receive_override_options,
-        line_length_limit, smtputf8_enable, smtputf8_autodetect_classes
+        line_length_limit, smtputf8_enable, smtputf8_autodetect_classes, info_log_address_format
     }
 }
 

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
-use address::{AddressForm, quote_822_local};
+use address::AddressForm;
 use daemon::{Clients, Connection, Control, Fatal, OnReload, Service, Startup};
 use delivery::Reporter;
 use ipc::Recipient;
@@ -66,14 +66,7 @@ impl Manager {
         if let Some(argument) = startup.options.arguments.first() {
             return Err(Fatal::new(format!("unexpected command-line argument: {argument}")));
         }
-        let log_form = match AddressForm::parse(&params.info_log_address_format) {
-            Some(form @ (AddressForm::External | AddressForm::Internal)) => form,
-            _ => {
-                let value = &params.info_log_address_format;
-                let text = format!("invalid parameter setting \"info_log_address_format = {value}\"");
-                return Err(Fatal::new(text));
-            }
-        };
+        let log_form = AddressForm::for_log(&params.info_log_address_format).map_err(Fatal::new)?;
         let tokens = usize::try_from(params.default_process_limit).unwrap_or(0);
         let has_flow = !startup.options.stand_alone && !params.in_flow_delay.is_zero();
         // First of all: its descriptor numbers must not have become something else's.
@@ -139,12 +132,7 @@ impl Manager {
 
     /// An address as it is logged (`info_log_address_format`).
     pub(crate) fn log_address(&self, address: &[u8]) -> String {
-        match self.log_form {
-            AddressForm::External if !address.is_empty() => {
-                bytes::show(&quote_822_local(address)).to_string()
-            }
-            _ => bytes::show(address).to_string(),
-        }
+        self.log_form.logged(address)
     }
 
     /// How queue files are read.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use address::AddressForm;
 use ipc::Recipient;
 use ipc::deliver::Times;
 
@@ -24,16 +25,17 @@ pub struct Line<'a> {
     pub status: &'a str,
     /// `delay_logging_resolution_limit`: decimals at most.
     pub resolution: u32,
+    /// `info_log_address_format`.
+    pub form: AddressForm,
 }
 
 impl Line<'_> {
     /// The text after the log tag.
     pub fn text(&self) -> String {
-        let show = bytes::show;
-        let mut text = format!("{}: to=<{}>", self.queue_id, show(&self.recipient.address));
+        let mut text = format!("{}: to=<{}>", self.queue_id, self.form.logged(&self.recipient.address));
         let original = &self.recipient.original;
-        if !original.is_empty() && !original.eq_ignore_ascii_case(&self.recipient.address) {
-            text.push_str(&format!(", orig_to=<{}>", show(original)));
+        if !original.is_empty() && !address::fold::eq_fold(original, &self.recipient.address) {
+            text.push_str(&format!(", orig_to=<{}>", self.form.logged(original)));
         }
         text.push_str(&format!(", relay={}", self.relay));
         if self.times.reuse_count > 0 {
@@ -45,7 +47,7 @@ impl Line<'_> {
         if let Some(tls) = self.tls {
             text.push_str(&format!(", tls={tls}"));
         }
-        let (code, reason) = (self.dsn.status, show(&self.dsn.reason));
+        let (code, reason) = (self.dsn.status, bytes::show(&self.dsn.reason));
         text.push_str(&format!(", dsn={code}, status={} ({reason})", self.status));
         text
     }
@@ -152,6 +154,7 @@ mod tests {
             dsn: &dsn,
             status: "sent",
             resolution: 2,
+            form: AddressForm::External,
         };
         assert_eq!(
             line.text(),

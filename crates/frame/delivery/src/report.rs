@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use address::AddressForm;
 use dsn::{Dsn, Status, notify};
 use ipc::deliver::{self, Times};
 use ipc::verify::AddressStatus;
@@ -15,13 +16,14 @@ conf::param_set! {
     pub struct ReportParams {
         bounce_service_name, defer_service_name, trace_service_name, flush_service_name,
         address_verify_service_name, address_verify_negative_cache, soft_bounce,
-        delay_logging_resolution_limit
+        delay_logging_resolution_limit, info_log_address_format
     }
 }
 
 /// Reports outcomes for one program.
 pub struct Reporter {
     params: ReportParams,
+    log_form: AddressForm,
     filter: Maps,
 }
 
@@ -61,7 +63,8 @@ impl Reporter {
         filter: &str,
     ) -> Result<Self, conf::Error> {
         let params = ReportParams::load(main)?;
-        Ok(Self { params, filter: Maps::open(filter_title, filter, env, Flags::NONE) })
+        let log_form = AddressForm::for_log(&params.info_log_address_format).map_err(conf::Error::Value)?;
+        Ok(Self { params, log_form, filter: Maps::open(filter_title, filter, env, Flags::NONE) })
     }
 
     /// The recipient got the message.
@@ -339,6 +342,7 @@ impl Reporter {
             dsn,
             status,
             resolution: u32::try_from(self.params.delay_logging_resolution_limit).unwrap_or(2),
+            form: self.log_form,
         };
         log::info!("{}", line.text());
     }
