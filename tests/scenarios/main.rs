@@ -1,0 +1,3 @@
+//! What the installed mail system does, one behaviour a file.
+
+mod relay;
