@@ -78,6 +78,8 @@ impl Delivery<'_> {
             let hop = self.cache_hop.clone().map(|hop| (hop, self.needs(tls::Level::None)));
             let endpoint = endpoint(&session.addr, session.port, needs, &session.dest);
             self.client.cache.save(endpoint, hop, session, time);
+        } else if !session.forbidden {
+            session.wire.close().await;
         }
         if !is_throttled {
             self.cache_hop = None;

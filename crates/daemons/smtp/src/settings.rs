@@ -162,6 +162,10 @@ impl Settings {
         };
         let notify = |class: &str| words(&common.notify_classes).any(|word| word.eq_ignore_ascii_case(class));
         warn_unsupported(&params, &common, prefix);
+        let name = "smtp_tls_security_level";
+        if protocol == Protocol::Smtp && conf::compat::is_legacy_default(main, name) {
+            log::info!("{}", conf::compat::legacy_notice(name, "(empty)"));
+        }
         Ok(Self {
             protocol,
             service: service.to_owned(),
@@ -187,7 +191,7 @@ impl Settings {
             probe_at,
             discard: Keywords::parse(&params.smtp_discard_ehlo_keywords),
             services: Services::read(),
-            tls_level: tls_level(&params, protocol)?,
+            tls_level: tls_level(&params)?,
             tls_log: tls_log(&params.smtp_tls_loglevel),
             notify_protocol: notify("protocol"),
             notify_data: notify("data"),
@@ -312,13 +316,10 @@ fn bind(params: &Params, prefix: &str, own: &[IpAddr]) -> Result<Bind, Fatal> {
     })
 }
 
-fn tls_level(params: &Params, protocol: Protocol) -> Result<tls::Level, Fatal> {
+fn tls_level(params: &Params) -> Result<tls::Level, Fatal> {
     let text = params.smtp_tls_security_level.as_str();
     if !text.is_empty() {
         return tls::Level::by_name(text).ok_or_else(|| Fatal::new(format!("Invalid TLS level \"{text}\"")));
-    }
-    if protocol == Protocol::Smtp && conf_is_silent(params) {
-        log::debug!("using backwards-compatible default setting smtp_tls_security_level=(empty)");
     }
     Ok(match (params.smtp_enforce_tls, params.smtp_tls_enforce_peername, params.smtp_use_tls) {
         (true, true, _) => tls::Level::Verify,
@@ -326,10 +327,6 @@ fn tls_level(params: &Params, protocol: Protocol) -> Result<tls::Level, Fatal> {
         (false, _, true) => tls::Level::May,
         _ => tls::Level::None,
     })
-}
-
-fn conf_is_silent(params: &Params) -> bool {
-    !params.smtp_use_tls && !params.smtp_enforce_tls
 }
 
 fn tls_log(text: &str) -> u32 {

@@ -16,6 +16,9 @@ const READ_SIZE: usize = 4096;
 /// What is collected before content is written.
 pub(crate) const WRITE_SIZE: usize = 64 * 1024;
 
+/// What saying goodbye may take.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+
 /// Why a conversation cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Broken {
@@ -189,6 +192,15 @@ impl Wire {
     /// Sends what is in `out`.
     pub(crate) async fn flush(&mut self) -> Result<(), Broken> {
         if self.out.is_empty() { Ok(()) } else { self.flush_at(u64::MAX).await }
+    }
+
+    /// Ends the connection in good order; with TLS that takes a word of its own.
+    pub(crate) async fn close(&mut self) {
+        if matches!(self.transport, Transport::TlsTcp(_) | Transport::TlsUnix(_)) && !self.broken {
+            let deadline = Instant::now() + CLOSE_LIMIT;
+            let _ended = timeout_at(deadline, self.transport.shutdown()).await;
+        }
+        self.transport = Transport::Gone;
     }
 
     /// Reads a line without its end into `line`, at most `most` bytes of it, after sending what is in `out`.

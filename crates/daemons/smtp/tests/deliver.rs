@@ -20,7 +20,7 @@ use tokio::task::LocalSet;
 fn spool() -> &'static PathBuf {
     static SPOOL: OnceLock<PathBuf> = OnceLock::new();
     SPOOL.get_or_init(|| {
-        let directory = tempfile::tempdir().unwrap().keep();
+        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap().keep();
         for name in ["active", "private", "public"] {
             std::fs::create_dir(directory.join(name)).unwrap();
         }
