@@ -1,0 +1,5 @@
+//! The program, run for one client at a time.
+
+mod conformance;
+mod harness;
+mod requests;
