@@ -346,3 +346,28 @@ fn templates_that_say_other_things() {
         &format!("fatal: {}: undefined $name in failure template: $no_such_name", file.display())
     );
 }
+
+#[test]
+fn utf8_addresses() {
+    let settings = "smtputf8_enable = yes\nmyhostname = xn--mller-kva.example";
+    let system = System::new(settings).with_cleanup(&[]);
+    system.message("ABCDEF", "jörg@sender.example", "body");
+    append(&system, "bounce", recipient("añejo@rcpt.example", 0), failure());
+    let message = Message { sendopts: 1, ..about("jörg@sender.example") };
+    let done = system.request("bounce", &Request::Flush { flags: 0, message });
+    let text = &done.posted[0].text;
+    for part in [
+        "\nContent-Transfer-Encoding: 8bit\n\nThis is a MIME-encapsulated message.\n",
+        "\nContent-Description: Notification\nContent-Type: text/plain; charset=utf-8\n\
+         Content-Transfer-Encoding: 8bit\n\nThis is the mail system at host müller.example.\n",
+        "\n<añejo@rcpt.example> (expanded from",
+        "\nContent-Type: message/global-delivery-status\nContent-Transfer-Encoding: 8bit\n\n\
+         Reporting-MTA: dns; xn--mller-kva.example\nX-Postfix-Queue-ID: ABCDEF\n\
+         X-Postfix-Sender: utf-8; jörg@sender.example\n",
+        "\nFinal-Recipient: utf-8; añejo@rcpt.example\nOriginal-Recipient: rfc822; alias@rcpt.example\n",
+        "\nContent-Type: message/global\nContent-Transfer-Encoding: 8bit\n\nReturn-Path: <jörg@sender.example>\n",
+    ] {
+        assert!(text.contains(part), "{part}\n--- not in ---\n{text}");
+    }
+    assert_eq!(done.posted[0].flags & 256, 256);
+}
