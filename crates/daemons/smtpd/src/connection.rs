@@ -142,8 +142,8 @@ impl Conversation {
         loop {
             // Boxed, so that a session that waits for its client does not carry the state of all commands.
             let next = Box::pin(self.session.advance(&mut self.input, &mut self.wire)).await;
-            if self.send().await.is_err() {
-                Box::pin(self.session.lost(Loss::Connection)).await;
+            if let Err(loss) = self.send().await {
+                Box::pin(self.session.lost(loss)).await;
                 break;
             }
             match next {

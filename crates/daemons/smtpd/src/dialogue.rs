@@ -1,7 +1,9 @@
 //! Whole dialogues, byte for byte.
 
+use crate::connection::{Conversation, Wire};
 use crate::testing::{Rig, run};
 use ipc::cleanup::{Reply, Status};
+use ipc::verify::AddressStatus;
 use queue::RecordType;
 
 const GREETING: &str = "220 mx.example.com ESMTP Postfix\r\n";
@@ -393,7 +395,6 @@ fn what_is_not_supported_defers_mail() {
         ("smtpd_recipient_restrictions", "check_policy_service inet:127.0.0.1:10023"),
         ("smtpd_recipient_restrictions", "permit_nakid_ip_address"),
         ("smtpd_recipient_restrictions", "permit_naked_ip_address"),
-        ("smtpd_sender_restrictions", "reject_unverified_sender"),
     ] {
         run(async {
             let mut rig = Rig::new(&[(name, value)]).await;
@@ -407,6 +408,67 @@ fn what_is_not_supported_defers_mail() {
         rig.send(b"").await;
         let replies = rig.talk(&["EHLO x", "MAIL FROM:<a@b.c>"]).await;
         assert!(replies.ends_with("451 4.3.5 Server configuration error\r\n"));
+    });
+}
+
+#[test]
+fn unverified_addresses() {
+    for (answer, want) in [
+        (None, "450 4.1.1 <x@example.com>: Recipient address rejected: address verification problem\r\n"),
+        (Some((AddressStatus::Ok, b"ok".to_vec())), "250 2.1.5 Ok\r\n"),
+        (
+            Some((AddressStatus::Bounce, b"no such user".to_vec())),
+            "550 5.1.1 <x@example.com>: Recipient address rejected: undeliverable address: no such user\r\n",
+        ),
+        (
+            Some((AddressStatus::Defer, b"later".to_vec())),
+            "450 4.1.1 <x@example.com>: Recipient address rejected: unverified address: later\r\n",
+        ),
+    ] {
+        run(async {
+            let settings = [
+                ("smtpd_recipient_restrictions", "reject_unverified_recipient"),
+                ("unverified_recipient_reject_code", "550"),
+            ];
+            let mut rig = Rig::new(&settings).await;
+            *rig.script.verified.borrow_mut() = answer;
+            rig.send(b"").await;
+            let replies = rig.talk(&["EHLO x", "MAIL FROM:<a@b.c>", "RCPT TO:<x@example.com>"]).await;
+            assert!(replies.ends_with(want), "{replies}");
+        });
+    }
+}
+
+#[test]
+fn the_postmaster_gets_a_transcript() {
+    run(async {
+        let mut rig = Rig::new(&[("notify_classes", "policy")]).await;
+        rig.send(b"").await;
+        rig.talk(&["EHLO x", "MAIL FROM:<a@b.c>", "RCPT TO:<x@elsewhere.org>", "QUIT"]).await;
+        rig.session.finish(&rig.input).await;
+        let messages = rig.script.messages.borrow();
+        let has = |kind, text: &str| messages[0].contains(&(kind, text.to_owned()));
+        assert!(has(RecordType::Sender, "double-bounce@example.com"));
+        assert!(has(RecordType::Recipient, "postmaster"));
+        assert!(has(
+            RecordType::Norm,
+            "Subject: Postfix SMTP server: errors from client.example.net[192.0.2.1]"
+        ));
+        assert!(has(RecordType::Norm, " In:  RCPT TO:<x@elsewhere.org>"));
+        assert!(has(RecordType::Norm, " Out: 554 5.7.1 <x@elsewhere.org>: Relay access denied"));
+    });
+}
+
+#[test]
+fn an_idle_session_is_small() {
+    run(async {
+        let rig = Rig::new(&[]).await;
+        let server = rig.session.server.clone();
+        let size = std::mem::size_of_val(&rig.session);
+        assert!(size < 1600, "a session takes {size} bytes");
+        let talk = Conversation::new(server, None, Wire::Closed, Box::new(rig.session)).run();
+        let size = std::mem::size_of_val(&talk);
+        assert!(size < 1200, "its task takes {size} bytes");
     });
 }
 

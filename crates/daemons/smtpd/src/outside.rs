@@ -6,6 +6,7 @@ pub mod postfix;
 
 use ipc::anvil::{Counts, Event};
 use ipc::cleanup::Submission;
+use ipc::verify::AddressStatus;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -100,6 +101,8 @@ pub trait Outside {
     fn flush_site<'a>(&'a self, site: &'a str) -> Answer<'a, ipc::flush::Status>;
     /// Starts a message.
     fn open_mail(&self, flags: u32) -> Answer<'_, ipc::Result<Submission>>;
+    /// Asks whether mail for an address can be delivered; `None` when verify(8) cannot be asked.
+    fn verify<'a>(&'a self, address: &'a [u8]) -> Answer<'a, Option<(AddressStatus, Vec<u8>)>>;
     /// Free space for the queue.
     fn free_space(&self) -> Result<Space, std::io::Error>;
 }

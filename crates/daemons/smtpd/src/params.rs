@@ -10,7 +10,10 @@ conf::param_set! {
         parent_domain_matches_subdomains, info_log_address_format, inet_protocols, cleanup_service_name,
         rewrite_service_name, flush_service_name, ipc_timeout, ipc_ttl, notify_classes, bounce_notice_recipient,
         error_notice_recipient, header_from_format, receive_override_options, content_filter,
-        address_verify_sender, address_verify_sender_ttl, alias_maps, owner_request_special,
+        address_verify_sender, address_verify_sender_ttl, address_verify_service_name, address_verify_poll_count,
+        address_verify_poll_delay, unverified_sender_defer_code, unverified_sender_reject_code,
+        unverified_sender_reject_reason, unverified_sender_tempfail_action, unverified_recipient_defer_code,
+        unverified_recipient_reject_code, unverified_recipient_reject_reason, unverified_recipient_tempfail_action, alias_maps, owner_request_special,
 
         smtpd_banner, smtpd_timeout, smtpd_per_request_deadline, smtpd_min_data_rate, smtpd_helo_required,
         smtpd_peername_lookup, smtpd_client_port_logging, smtpd_noop_commands, smtpd_forbidden_commands,

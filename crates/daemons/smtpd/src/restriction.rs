@@ -21,6 +21,7 @@ mod sender;
 mod servers;
 mod stages;
 mod unsupported;
+mod verify;
 mod words;
 
 pub(crate) use name::Name;

@@ -92,6 +92,8 @@ pub(crate) struct RecipientMaps {
 pub(crate) struct Tempfail {
     pub(crate) helo: TempfailAction,
     pub(crate) address: TempfailAction,
+    pub(crate) sender: TempfailAction,
+    pub(crate) recipient: TempfailAction,
 }
 
 /// `receive_override_options`
@@ -134,6 +136,14 @@ impl Server {
             maps: RecipientMaps::open(&settings, env),
             rules,
             tempfail: Tempfail {
+                sender: tempfail(
+                    "unverified_sender_tempfail_action",
+                    &settings.unverified_sender_tempfail_action,
+                )?,
+                recipient: tempfail(
+                    "unverified_recipient_tempfail_action",
+                    &settings.unverified_recipient_tempfail_action,
+                )?,
                 helo: tempfail(
                     "unknown_helo_hostname_tempfail_action",
                     &settings.unknown_helo_hostname_tempfail_action,

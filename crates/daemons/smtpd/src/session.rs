@@ -19,6 +19,9 @@ use ipc::anvil::Event;
 use std::rc::Rc;
 use tokio::time::Instant;
 
+/// So much output may wait while there is more input: a client that does not read its replies is not to fill memory.
+const OUTPUT_LIMIT: usize = 32 * 1024;
+
 /// What the driver has to do before the session can go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
@@ -304,7 +307,7 @@ impl Session {
             if self.hang_up && matches!(self.stage, Stage::Command) {
                 self.stage = Stage::Ended;
             }
-            if std::mem::take(&mut self.flush) {
+            if std::mem::take(&mut self.flush) || self.output.len() > OUTPUT_LIMIT {
                 return Next::Flush;
             }
         }

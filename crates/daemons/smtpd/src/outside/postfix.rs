@@ -2,9 +2,11 @@
 
 use super::{Answer, Outside, Resolved, Space};
 use crate::params::Settings;
+use ipc::Client;
 use ipc::anvil::{Counts, Event, Monitor};
 use ipc::cleanup::Submission;
 use ipc::rewrite::{Rewriter, Rule};
+use ipc::verify::AddressStatus;
 use nix::sys::statvfs::statvfs;
 use tokio::sync::Mutex;
 
@@ -15,6 +17,7 @@ pub struct Services {
     anvil: Mutex<Monitor>,
     cleanup: String,
     flush: String,
+    verify: Mutex<Client>,
 }
 
 impl Services {
@@ -30,6 +33,13 @@ impl Services {
             anvil: Mutex::new(Monitor::new("private/anvil")),
             cleanup: format!("public/{}", settings.cleanup_service_name),
             flush: format!("public/{}", settings.flush_service_name),
+            verify: Mutex::new(
+                Client::new(
+                    format!("private/{}", settings.address_verify_service_name),
+                    Some(ipc::verify::PROTOCOL),
+                )
+                .limits(settings.ipc_timeout, settings.ipc_ttl),
+            ),
         }
     }
 }
@@ -74,6 +84,18 @@ impl Outside for Services {
 
     fn open_mail(&self, flags: u32) -> Answer<'_, ipc::Result<Submission>> {
         Box::pin(Submission::open(&self.cleanup, flags))
+    }
+
+    fn verify<'a>(&'a self, address: &'a [u8]) -> Answer<'a, Option<(AddressStatus, Vec<u8>)>> {
+        Box::pin(async move {
+            match ipc::verify::query(&mut *self.verify.lock().await, address).await {
+                Ok(answer) => Some(answer),
+                Err(error) => {
+                    log::warning!("problem talking to verify: {error}");
+                    None
+                }
+            }
+        })
     }
 
     fn free_space(&self) -> Result<Space, std::io::Error> {

@@ -118,7 +118,9 @@ impl Session {
             Name::Sleep => self.sleep(cursor).await,
             Name::WarnIfReject => Ok(Verdict::Dunno),
             Name::CheckPolicyService => Err(self.policy_service(cursor)),
-            Name::RejectUnverifiedSender | Name::RejectUnverifiedRecipient => self.unverified(name),
+            Name::RejectUnverifiedSender | Name::RejectUnverifiedRecipient => {
+                self.reject_unverified(name).await
+            }
             _ => {
                 if let Some(result) = self.restrict_client(name, cursor, subject).await {
                     return result;

@@ -17,18 +17,6 @@ impl Session {
         self.server_error()
     }
 
-    pub(crate) fn unverified(&mut self, name: Name) -> Check {
-        let address = match name {
-            Name::RejectUnverifiedSender => &self.sender,
-            _ => &self.recipient,
-        };
-        if address.as_ref().is_none_or(Vec::is_empty) {
-            return Ok(Verdict::Dunno);
-        }
-        log::warning!("restriction {}: address verification is not available", name.text());
-        Err(self.server_error())
-    }
-
     /// Restrictions about logins: without SASL they do nothing and say so; with it, they cannot be done yet.
     pub(crate) fn login_restriction(&mut self, name: Name) -> Check {
         if !self.server.settings.smtpd_sasl_auth_enable {
