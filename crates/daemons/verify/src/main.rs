@@ -1,0 +1,5 @@
+//! verify(8): finds out by probes which addresses exist, and remembers it.
+
+fn main() -> std::process::ExitCode {
+    daemon::run::<ferrofix_verify::Verify>()
+}
