@@ -15,6 +15,9 @@ pub const PROTOCOL: &str = "cleanup_protocol";
 /// Buffered output above this is sent before more is taken, and so much is read at once.
 const CHUNK: usize = 64 * 1024;
 
+/// So much is read first: the options and most messages come in one.
+const FIRST_READ: usize = 16 * 1024;
+
 /// The longest record that is accepted; longer than any line or header that our own programs send.
 const RECORD_LIMIT: usize = 16 * 1024 * 1024;
 
@@ -275,6 +278,9 @@ impl Intake {
 
     /// What the client asks for.
     pub async fn flags(&mut self) -> Result<u32> {
+        if self.stream.pending().is_empty() {
+            self.stream.fill_up_to(FIRST_READ).await?;
+        }
         self.stream.receive().await?.flags("flags")
     }
 

@@ -4,6 +4,7 @@ use ipc::cleanup::{Status, flags};
 use message::checks::{self, Place, Verdict};
 use queue::RecordType;
 
+use crate::envelope::until_nul;
 use crate::state::Message;
 
 /// What was looked at.
@@ -142,7 +143,7 @@ impl Message {
             "{}: {action}: {} {} from {};",
             self.queue_id,
             content.word(),
-            bytes::show_limited(line, 200),
+            bytes::show_limited(until_nul(line), 200),
             bytes::show(origin)
         );
         let mut add = |label: &str, value: &dyn std::fmt::Display, end: &str| {

@@ -10,6 +10,7 @@ use queue::RecordType;
 
 use crate::action::{Action, Content};
 use crate::config::NonEmptyEnd;
+use crate::envelope::until_nul;
 use crate::state::{Message, Phase};
 
 impl Message {
@@ -33,10 +34,12 @@ impl Message {
             RecordType::Cont => Ending::Part,
             RecordType::Extracted => return self.end_content().await,
             other => {
-                self.reject(format_args!(
-                    "cleanup_message_headerbody: unexpected record type {} in message content",
+                // COMPAT: Postfix names its function here, not the message.
+                log::warning!(
+                    "cleanup_message_headerbody: message rejected: unexpected record type {} in message content",
                     other.as_byte()
-                ));
+                );
+                self.errors |= Status::BAD;
                 return;
             }
         };
@@ -73,9 +76,9 @@ impl Message {
     async fn text(&mut self, input: Input<'_>) {
         // The parser is lent out while its events are dealt with.
         let Some(mut machine) = self.machine.take() else { return };
-        let mut events = machine.update(input);
+        let events = machine.update(input);
         self.mime_errors = events.errors();
-        while let Some(event) = events.next() {
+        for event in events {
             match event {
                 Event::Body(line) => self.body_line(line).await,
                 Event::Header(header) => self.header(header).await,
@@ -126,7 +129,7 @@ impl Message {
         if let Some(checks) = &cx.tables.body_checks
             && (limit == 0 || line.offset < limit)
         {
-            match checks.find(&line.text).await {
+            match checks.find(until_nul(&line.text)).await {
                 Ok(Some(found)) => match self.act(Content::Body, &line.text, &found.value, checks.title()) {
                     Action::Keep => {}
                     Action::Drop => return,

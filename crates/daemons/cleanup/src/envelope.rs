@@ -345,6 +345,7 @@ impl Message {
         self.milters_received = true;
         self.placeholders = true;
         if count > 0 {
+            self.out_of_step = true;
             self.refuse_milters();
         }
     }

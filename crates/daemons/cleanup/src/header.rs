@@ -95,11 +95,13 @@ impl Message {
                     log::warning!("ignoring malformed header: '{}'", bytes::show_limited(text, 100));
                 }
             }
-            HeaderKind::RequireTlsEsmtp if params.requiretls_esmtp_header && params.requiretls_enable => {
-                if value.eq_ignore_ascii_case(b"yes") {
-                    self.send_options |= send_options::REQUIRETLS_ESMTP;
-                    self.requiretls_header_seen = true;
-                }
+            HeaderKind::RequireTlsEsmtp
+                if params.requiretls_esmtp_header
+                    && params.requiretls_enable
+                    && value.eq_ignore_ascii_case(b"yes") =>
+            {
+                self.send_options |= send_options::REQUIRETLS_ESMTP;
+                self.requiretls_header_seen = true;
             }
             _ => {}
         }

@@ -96,11 +96,12 @@ impl Message {
         let mut current = self.cx.peers.rewrite(rule, &original).await;
         let mut has_changed = current != original;
         let class = role.class(Place::Header);
-        if self.has(flags::MAP_OK) && self.cx.transforms(class, role) {
-            if let Some(changed) = self.transform(role, class, current.clone()).await {
-                current = changed;
-                has_changed = true;
-            }
+        if self.has(flags::MAP_OK)
+            && self.cx.transforms(class, role)
+            && let Some(changed) = self.transform(role, class, current.clone()).await
+        {
+            current = changed;
+            has_changed = true;
         }
         // Also when nothing changed: it decides about white space in the header if another address did.
         *address = Address::scan(&current);

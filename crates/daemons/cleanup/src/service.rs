@@ -122,7 +122,7 @@ async fn receive(session: &mut Session, message: &mut Message) {
         if message.is_ok() {
             message.record(kind, data).await;
         }
-        if kind == RecordType::End {
+        if kind == RecordType::End || message.is_out_of_step() {
             return;
         }
     }

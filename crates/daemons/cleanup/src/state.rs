@@ -72,6 +72,8 @@ pub struct Message {
     /// That room was left behind the envelope's recipients.
     pub(crate) has_recipient_placeholder: bool,
     pub(crate) milters_received: bool,
+    /// What follows in the client's stream is not records.
+    pub(crate) out_of_step: bool,
 
     pub(crate) arrival: (i64, i64),
     pub(crate) full_name: Option<Vec<u8>>,
@@ -154,6 +156,7 @@ impl Message {
             placeholders: cx.config.milters,
             has_recipient_placeholder: false,
             milters_received: false,
+            out_of_step: false,
             arrival: (0, 0),
             full_name: None,
             sender: None,
@@ -216,6 +219,11 @@ impl Message {
     /// Records a failure that the caller found.
     pub fn fail(&mut self, status: Status) {
         self.errors |= status;
+    }
+
+    /// Whether the client now sends something that we cannot read, so that the conversation must end.
+    pub fn is_out_of_step(&self) -> bool {
+        self.out_of_step
     }
 
     /// What went wrong so far.

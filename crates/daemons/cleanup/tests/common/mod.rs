@@ -1,5 +1,7 @@
 //! A cleanup service without a network: a queue in a scratch folder, tables in memory, peers that always answer.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -181,7 +183,6 @@ pub(crate) fn content(records: &[String]) -> Vec<&str> {
 }
 
 /// The folder of one area of Postfix's own test data; `None`, with the reason printed, when it is not there.
-#[allow(dead_code)]
 pub(crate) fn area(name: &str) -> Option<PathBuf> {
     let root = std::env::var_os("FERROFIX_CONFORMANCE").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/conformance/upstream"),
