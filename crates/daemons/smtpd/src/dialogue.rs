@@ -5,6 +5,7 @@ use crate::testing::{Rig, run};
 use ipc::cleanup::{Reply, Status};
 use ipc::verify::AddressStatus;
 use queue::RecordType;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const GREETING: &str = "220 mx.example.com ESMTP Postfix\r\n";
 
@@ -392,7 +393,7 @@ fn limits_of_the_client() {
 #[test]
 fn what_is_not_supported_defers_mail() {
     for (name, value) in [
-        ("smtpd_recipient_restrictions", "check_policy_service inet:127.0.0.1:10023"),
+        ("smtpd_recipient_restrictions", "check_policy_service unix"),
         ("smtpd_recipient_restrictions", "permit_nakid_ip_address"),
         ("smtpd_recipient_restrictions", "permit_naked_ip_address"),
     ] {
@@ -408,6 +409,58 @@ fn what_is_not_supported_defers_mail() {
         rig.send(b"").await;
         let replies = rig.talk(&["EHLO x", "MAIL FROM:<a@b.c>"]).await;
         assert!(replies.ends_with("451 4.3.5 Server configuration error\r\n"));
+    });
+}
+
+#[test]
+fn policy_servers() {
+    run(async {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("policy");
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let asked = std::rc::Rc::new(std::cell::RefCell::new(String::new()));
+        let heard = asked.clone();
+        tokio::task::spawn_local(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            for action in ["DUNNO", "REJECT 5.7.2 not here"] {
+                let mut request = Vec::new();
+                while !request.ends_with(b"\n\n") {
+                    socket.read_buf(&mut request).await.unwrap();
+                }
+                *heard.borrow_mut() = String::from_utf8(request).unwrap();
+                socket.write_all(format!("action={action}\n\n").as_bytes()).await.unwrap();
+            }
+        });
+        let list = format!("check_policy_service unix:{}", path.display());
+        let mut rig = Rig::new(&[
+            ("smtpd_recipient_restrictions", &list),
+            ("smtpd_policy_service_retry_delay", "1"),
+            ("smtpd_policy_service_try_limit", "1"),
+        ])
+        .await;
+        rig.send(b"").await;
+        let replies = rig
+            .talk(&[
+                "EHLO h",
+                "MAIL FROM:<a@b.c>",
+                "RCPT TO:<x@example.com>",
+                "RCPT TO:<y@example.com>",
+                "RCPT TO:<z@example.com>",
+            ])
+            .await;
+        assert!(
+            replies.ends_with(
+                "250 2.1.5 Ok\r\n554 5.7.2 <y@example.com>: Recipient address rejected: not here\r\n\
+                 451 4.3.5 <z@example.com>: Recipient address rejected: Server configuration problem\r\n"
+            ),
+            "{replies}"
+        );
+        let asked = asked.borrow();
+        assert!(asked.starts_with(
+            "request=smtpd_access_policy\nprotocol_state=RCPT\nprotocol_name=ESMTP\nclient_address=192.0.2.1\n\
+             client_name=client.example.net\nclient_port=4711\nreverse_client_name=client.example.net\n"
+        ));
+        assert!(asked.contains("\nhelo_name=h\nsender=a@b.c\nrecipient=y@example.com\nrecipient_count=0\n"));
     });
 }
 

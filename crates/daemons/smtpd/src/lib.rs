@@ -33,6 +33,7 @@ pub mod line;
 pub mod outside;
 pub mod params;
 pub mod peer;
+mod policy;
 mod reply;
 mod restriction;
 pub mod server;

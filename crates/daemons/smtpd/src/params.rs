@@ -39,6 +39,10 @@ conf::param_set! {
         allow_untrusted_routing, permit_mx_backup_networks, show_user_unknown_table_name, rbl_reply_maps,
         default_rbl_reply, relay_clientcerts, unknown_address_tempfail_action, unknown_helo_hostname_tempfail_action,
 
+        smtpd_policy_service_default_action, smtpd_policy_service_policy_context, smtpd_policy_service_timeout,
+        smtpd_policy_service_max_idle, smtpd_policy_service_max_ttl, smtpd_policy_service_retry_delay,
+        smtpd_policy_service_request_limit, smtpd_policy_service_try_limit, compatibility_level, mail_version,
+
         local_recipient_maps, relay_recipient_maps, virtual_alias_maps, virtual_mailbox_maps, canonical_maps,
         sender_canonical_maps, recipient_canonical_maps,
 

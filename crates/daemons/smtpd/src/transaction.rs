@@ -24,7 +24,6 @@ pub(crate) struct Transaction {
     /// When MAIL came.
     pub(crate) arrival: SystemTime,
     /// Connects the requests that a policy server sees.
-    #[allow(dead_code)] // For the policy client, which is to come.
     pub(crate) instance: String,
     /// The message on its way to the queue.
     pub(crate) intake: Option<Submission>,

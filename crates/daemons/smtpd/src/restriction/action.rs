@@ -12,7 +12,7 @@ const RECURSION_LIMIT: u32 = 100;
 
 impl Session {
     /// Does what a table entry says.
-    pub(super) fn table_result<'a>(
+    pub(crate) fn table_result<'a>(
         &'a mut self,
         table: &'a str,
         value: &'a str,

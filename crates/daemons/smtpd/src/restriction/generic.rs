@@ -117,7 +117,13 @@ impl Session {
             }
             Name::Sleep => self.sleep(cursor).await,
             Name::WarnIfReject => Ok(Verdict::Dunno),
-            Name::CheckPolicyService => Err(self.policy_service(cursor)),
+            Name::CheckPolicyService => match cursor.take() {
+                Some(server) if server.text.contains(':') => self.check_policy(&server.text, subject).await,
+                _ => {
+                    log::warning!("restriction check_policy_service must be followed by transport:server");
+                    Err(self.server_error())
+                }
+            },
             Name::RejectUnverifiedSender | Name::RejectUnverifiedRecipient => {
                 self.reject_unverified(name).await
             }

@@ -33,6 +33,8 @@ pub(crate) struct Checks {
     pub(crate) depth: u32,
     pub(crate) sender_listed: bool,
     pub(crate) recipient_listed: bool,
+    /// The default action of a policy server is being done.
+    pub(crate) in_default_action: bool,
     /// The message will be discarded; nothing else matters.
     pub(crate) discard: bool,
 }

@@ -2,6 +2,7 @@
 
 use super::{Name, Words};
 use crate::params::Settings;
+use crate::policy::{Client, Options};
 use crate::server::parent_style;
 use conf::MainCf;
 use conf::compat::is_legacy_default;
@@ -28,6 +29,8 @@ pub(crate) struct Rules {
     pub(crate) tables: HashMap<String, Rc<Maps>>,
     /// Arguments of `check_ccert_access`.
     pub(crate) searches: HashMap<String, Rc<Search>>,
+    /// By the argument of `check_policy_service`.
+    pub(crate) policies: HashMap<String, Rc<Client>>,
     /// An entry `example.com` is for its subdomains, too.
     pub(crate) parent_domains: bool,
 }
@@ -71,6 +74,7 @@ impl Rules {
             local_rewrite_clients: Words::parse(&settings.local_header_rewrite_clients),
             tables: HashMap::new(),
             searches: HashMap::new(),
+            policies: HashMap::new(),
             parent_domains: parent_style(settings, "smtpd_access_maps") == ListFlags::Parent,
         };
         let lists = [
@@ -86,16 +90,23 @@ impl Rules {
         ];
         let of_classes: Vec<Words> = rules.classes.values().cloned().collect();
         for list in lists.iter().chain(&of_classes) {
-            rules.open_tables(list, env);
+            rules.open_tables(list, settings, env)?;
         }
         Ok(rules)
     }
 
-    fn open_tables(&mut self, list: &Words, env: &Rc<Env>) {
+    fn open_tables(&mut self, list: &Words, settings: &Settings, env: &Rc<Env>) -> Result<(), String> {
         let mut previous = None;
         for word in list.iter() {
             let is_policy_server = previous.replace(word.name) == Some(Some(Name::CheckPolicyService));
-            if is_policy_server || !(word.text.starts_with('{') || word.text.contains(':')) {
+            if is_policy_server {
+                if !self.policies.contains_key(&word.text) {
+                    let options = Options::parse(&word.text, settings)?;
+                    self.policies.insert(word.text.clone(), Rc::new(Client::new(options)));
+                }
+                continue;
+            }
+            if !(word.text.starts_with('{') || word.text.contains(':')) {
                 continue;
             }
             let search = match Search::parse(&word.text) {
@@ -109,6 +120,7 @@ impl Rules {
             self.tables.entry(search.table.clone()).or_insert_with(open);
             self.searches.insert(word.text.clone(), Rc::new(search));
         }
+        Ok(())
     }
 }
 
