@@ -21,6 +21,7 @@ pub mod master;
 pub mod recipient;
 pub mod rewrite;
 mod stream;
+pub mod tlsmgr;
 pub mod trigger;
 pub mod verify;
 
