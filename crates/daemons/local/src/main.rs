@@ -1,0 +1,5 @@
+//! local(8): delivers to the accounts, aliases and files of this machine.
+
+fn main() -> std::process::ExitCode {
+    daemon::run::<ferrofix_local::Local>()
+}
