@@ -18,6 +18,7 @@ mod chain;
 mod client;
 mod handshake;
 mod keyinfo;
+mod keyring;
 mod level;
 mod names;
 mod peer;
@@ -28,6 +29,7 @@ mod tickets;
 mod trust;
 
 pub use client::{Client, ClientSettings, ClientStream, Target};
+pub use keyring::Keyring;
 pub use level::Level;
 pub use server::{AskCertificate, Server, ServerSettings, ServerStream};
 pub use summary::{KeyExchange, Peer, Role, Signature, Standing, Summary};

@@ -143,6 +143,24 @@ async fn sessions_are_resumed() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn sessions_are_resumed_by_another_process() {
+    let Some(files) = Files::make() else { return };
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let expires = i64::try_from(now.as_secs()).unwrap() + 1000;
+    let key = ipc::tlsmgr::TicketKey { name: [1; 16], bits: [2; 32], hmac: [3; 32], expires };
+    let process = || {
+        let keyring = tls::Keyring::new(std::time::Duration::from_secs(3600));
+        keyring.add(&key);
+        let tickets = tls::Tickets::External(std::sync::Arc::new(keyring));
+        Server::new(&ServerSettings { tickets, ..files.server() }).unwrap()
+    };
+    let client = Client::new(&files.client()).unwrap();
+    let names = ["mail.example".to_owned()];
+    assert!(!shake(&process(), &client, &target(&names)).await.1.resumed);
+    assert!(shake(&process(), &client, &target(&names)).await.1.resumed);
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn older_protocol_and_second_certificate() {
     let Some(files) = Files::make() else { return };
     let mut settings = files.server();
