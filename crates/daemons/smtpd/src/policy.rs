@@ -30,7 +30,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Reads `server`, or `{ server, name = value, ... }` with settings of its own; the error is the text of a fatal
+    /// Reads `server`, or `{ server, name=value, { name = value } ... }` with settings of its own; the error is the text of a fatal
     /// log line.
     pub(crate) fn parse(spec: &str, settings: &Settings) -> Result<Options, String> {
         let mut options = Options {
@@ -58,8 +58,9 @@ impl Options {
         if options.server.is_empty() {
             return Err(format!("empty policy service: \"{spec}\""));
         }
-        for setting in settings_in(rest) {
-            options.set(&setting)?;
+        for word in bytes::list::split_braced(rest, bytes::list::SEPARATORS) {
+            let inside = word.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+            options.set(inside.unwrap_or(word).trim_ascii())?;
         }
         Ok(options)
     }
@@ -67,12 +68,16 @@ impl Options {
     fn set(&mut self, setting: &str) -> Result<(), String> {
         let pair = setting.split_once('=').map(|(name, value)| (name.trim_ascii(), value.trim_ascii()));
         let Some((name, value)) = pair else {
-            return Err(format!("missing '=' after attribute name: \"{setting}\""));
+            return Err(format!("malformed option: missing '=' after attribute name: \"...{setting}...\""));
         };
-        let bad = || format!("invalid value for {name}: \"{value}\"");
         let seconds = || conf::parse_time(value, b's').and_then(|seconds| u64::try_from(seconds).ok());
-        let time = || seconds().map(Duration::from_secs).ok_or_else(bad);
-        let number = || value.parse::<i64>().ok().filter(|number| *number >= 0).ok_or_else(bad);
+        let time = || {
+            seconds()
+                .map(Duration::from_secs)
+                .ok_or_else(|| format!("{name}: bad time value or unit: {value}"))
+        };
+        let bad_number = || format!("bad numerical configuration: {name} = {value}");
+        let number = || value.parse::<i64>().ok().filter(|number| *number >= 0).ok_or_else(bad_number);
         match name {
             "timeout" => self.timeout = time()?,
             "max_idle" => self.max_idle = time()?,
@@ -82,29 +87,10 @@ impl Options {
             "try_limit" => self.try_limit = number()?.max(1),
             "default_action" => self.default_action = value.to_owned(),
             "policy_context" => self.context = value.to_owned(),
-            _ => return Err(format!("unknown attribute name: \"{name}\"")),
+            _ => return Err(format!("unknown option: \"{name} = {value}\"")),
         }
         Ok(())
     }
-}
-
-/// The settings after the server: `{ name = value }`, or `name=value` without blanks around the sign, or with them.
-fn settings_in(text: &str) -> Vec<String> {
-    let mut settings: Vec<String> = Vec::new();
-    let mut joins = false;
-    for word in bytes::list::split_braced(text, bytes::list::SEPARATORS) {
-        if let Some(inside) = word.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-            settings.push(inside.trim_ascii().to_owned());
-            joins = false;
-        } else if let Some(last) = settings.last_mut().filter(|_| joins || word.starts_with('=')) {
-            last.push_str(word);
-            joins = word == "=";
-        } else {
-            settings.push(word.to_owned());
-            joins = word.ends_with('=');
-        }
-    }
-    settings
 }
 
 #[cfg(test)]
@@ -123,11 +109,14 @@ mod tests {
             ("unix:private/policy", LAST_RESORT)
         );
         let own =
-            parse("{ inet:host:10023, timeout = 10s, { default_action = DUNNO now } try_limit=5 }").unwrap();
+            parse("{ inet:host:10023, timeout=10s, { default_action = DUNNO now } try_limit=5 }").unwrap();
         assert_eq!(own.server, "inet:host:10023");
         assert_eq!((own.timeout, own.try_limit), (Duration::from_secs(10), 5));
         assert_eq!(own.default_action, "DUNNO now");
         assert_eq!(parse("{ }").unwrap_err(), "empty policy service: \"{ }\"");
-        assert_eq!(parse("{ inet:a:1, bogus=1 }").unwrap_err(), "unknown attribute name: \"bogus\"");
+        assert!(
+            parse("{ inet:a:1, timeout = 10s }").unwrap_err().starts_with("malformed option: missing '='")
+        );
+        assert_eq!(parse("{ inet:a:1, bogus=1 }").unwrap_err(), "unknown option: \"bogus = 1\"");
     }
 }

@@ -59,7 +59,7 @@ impl Client {
                     | ErrorKind::UnexpectedEof
             );
             if tries >= self.options.try_limit || !is_usual {
-                log::warning!("problem talking to server {}: {}", self.options.server, conf::reason(&error));
+                log::warning!("problem talking to server {}: {}", self.endpoint(), why(&error));
             }
             if tries >= self.options.try_limit {
                 return None;
@@ -68,12 +68,18 @@ impl Client {
         }
     }
 
+    /// The server as log lines name it.
+    fn endpoint(&self) -> &str {
+        let server = self.options.server.as_str();
+        ["inet:", "unix:", "local:"].iter().find_map(|kind| server.strip_prefix(kind)).unwrap_or(server)
+    }
+
     async fn attempt(&self, request: &[u8], resolver: &dns::Resolver) -> Result<Vec<u8>, Error> {
         let mut open = match self.reusable() {
             Some(open) => open,
             None => {
                 let socket = self.connect(resolver).await.inspect_err(|error| {
-                    log::warning!("connect to {}: {}", self.options.server, conf::reason(error));
+                    log::warning!("connect to {}: {}", self.endpoint(), why(error));
                 })?;
                 Open { socket, since: Instant::now(), used: Instant::now(), requests: 0 }
             }
@@ -145,5 +151,13 @@ impl Client {
             log::warning!("missing attribute action in input from {}", self.options.server);
             Error::new(ErrorKind::InvalidData, "no action")
         })
+    }
+}
+
+/// An error in the words of Postfix, which has this one for a server that hangs up.
+fn why(error: &Error) -> String {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => "Application error".to_owned(),
+        _ => conf::reason(error).to_string(),
     }
 }
