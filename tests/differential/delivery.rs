@@ -1,0 +1,134 @@
+//! Messages and where they end. The body of a case: lines `word: value`, an empty line, the message.
+//!
+//! - `from:`, `to:` (several, separated by blanks): by SMTP from localhost; without a message a small one is sent;
+//! - `sendmail: USER ARGUMENTS`: by sendmail instead; `hello:`, `mail:`, `rcpt:`: parameters after EHLO's name, MAIL's and RCPT's address;
+//! - `then: COMMAND`: a shell command when all is quiet; its output counts;
+//! - `before: COMMAND`: a shell command before.
+//!
+//! The text of a case: what was logged about the message, the mailboxes and files below /home and /var/mail that are there then (all are emptied
+//! between cases), what receivers heard, and the output of the commands.
+
+use std::fs;
+use std::path::Path;
+
+use harness::{Sink, System, normalise};
+
+use crate::cases::Case;
+
+pub fn run(system: &System, sinks: &[(String, Sink)], case: &Case) {
+    let (head, message) = case.body.split_once("\n\n").unwrap_or((&case.body, "Subject: test\n\nHello.\n"));
+    clean(system, sinks);
+    let values = |word: &str| values(head, word);
+    for command in values("before") {
+        system.shell(command).well();
+    }
+    let mark = system.mark();
+    let message = if message.ends_with('\n') { message.to_owned() } else { format!("{message}\n") };
+    match values("sendmail").first() {
+        Some(arguments) => {
+            let (user, arguments) = arguments.split_once(' ').unwrap_or((arguments, ""));
+            let output = system.run_as(user, &["sh", "-c", &format!("sendmail {arguments}")], &message);
+            print!("sendmail: {}{}{}\n", output.stdout, output.stderr, output.code);
+        }
+        None => submit(system, head, &message),
+    }
+    system.settle();
+    let mut lines: Vec<String> = system.log_since(mark).iter().filter_map(|line| interesting(line)).collect();
+    lines.sort();
+    for line in lines {
+        println!("{line}");
+    }
+    for directory in ["/home", "/var/mail"] {
+        files(system, Path::new(directory));
+    }
+    for (address, sink) in sinks {
+        let heard = sink.transcript();
+        if !heard.is_empty() {
+            println!("=== receiver {address}\n{}", normalise::anonymous(&heard));
+        }
+        for received in sink.messages() {
+            println!("--- {} {:?}\n{}", received.mail, received.recipients, normalise::anonymous(&received.text()));
+        }
+    }
+    for command in values("then") {
+        let output = system.shell(command);
+        println!("$ {command}\n{}{}{}", normalise::anonymous(&output.stdout), normalise::anonymous(&output.stderr), output.code);
+    }
+}
+
+/// The values of a word in the head of a case.
+fn values<'a>(head: &'a str, word: &str) -> Vec<&'a str> {
+    let lines = head.lines().filter_map(|line| line.split_once(':'));
+    lines.filter(|(name, _)| *name == word).map(|(_, value)| value.trim()).collect()
+}
+
+fn submit(system: &System, head: &str, message: &str) {
+    let values = |word: &str| values(head, word);
+    let extra = |word: &str| values(word).first().map(|text| format!(" {text}")).unwrap_or_default();
+    let mut client = system.smtp();
+    client.command("EHLO client.example.org");
+    client.command(&format!("MAIL FROM:<{}>{}", values("from").first().unwrap_or(&""), extra("mail")));
+    for recipient in values("to").iter().flat_map(|value| value.split_whitespace()) {
+        client.command(&format!("RCPT TO:<{recipient}>{}", extra("rcpt")));
+    }
+    if client.command("DATA").code == 354 {
+        client.message(message);
+    }
+    client.command("QUIT");
+    // Only what is not as ever.
+    for line in client.transcript().lines().filter(|line| line.starts_with("S: 4") || line.starts_with("S: 5")) {
+        println!("{}", normalise::anonymous(line));
+    }
+}
+
+/// A log line as it counts, if it counts: who came and went is told by other tests.
+fn interesting(line: &str) -> Option<String> {
+    let daemon = line.split('[').next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+    let plain = [": connect from", ": disconnect from", ": message-id=", ": client=", "statistics:"];
+    if ["anvil", "scache", "master", "postsuper", "postqueue", "postfix-script"].contains(&daemon)
+        || plain.iter().any(|part| line.contains(part))
+    {
+        return None;
+    }
+    Some(normalise::anonymous(line))
+}
+
+/// Every file below a directory, in the order of the normalised names.
+fn files(system: &System, directory: &Path) {
+    let mut found = Vec::new();
+    collect(directory, &mut found);
+    let mut texts: Vec<(String, String)> = found
+        .iter()
+        .map(|path| (normalise::anonymous(path), normalise::anonymous(&system.read(path))))
+        .collect();
+    texts.sort();
+    for (path, text) in texts {
+        println!("=== {path}\n{text}");
+    }
+}
+
+fn collect(directory: &Path, found: &mut Vec<String>) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            collect(&path, found);
+        } else if entry.file_name() != ".forward" {
+            found.push(path.to_string_lossy().into_owned());
+        }
+    }
+}
+
+fn clean(system: &System, sinks: &[(String, Sink)]) {
+    system.shell("postsuper -d ALL");
+    let mut found = Vec::new();
+    collect(Path::new("/home"), &mut found);
+    collect(Path::new("/var/mail"), &mut found);
+    for path in found {
+        if !path.contains("/keep/") {
+            fs::remove_file(path).ok();
+        }
+    }
+    for (_, sink) in sinks {
+        sink.clear();
+    }
+}

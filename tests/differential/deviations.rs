@@ -1,0 +1,37 @@
+//! Differences that are intended: Ferrofix follows Postfix 3.11, the reference is Debian's 3.7. Each stands in `tests/DEVIATIONS.md`
+//! under the same name.
+
+use std::sync::LazyLock;
+
+use harness::Package;
+use regex::Regex;
+
+/// Whose text a rule changes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum On {
+    Ours,
+    Reference,
+    Both,
+}
+
+/// Name in DEVIATIONS.md, whose text, pattern, replacement.
+const RULES: &[(&str, On, &str, &str)] = &[
+    ("version", On::Both, r"version 3\.\d+\.\d+", "version V"),
+    ("noqueue-prefix", On::Ours, r": (NOQUEUE|QID\d*): (lost connection after|timeout after|too many errors after)", ": $2"),
+];
+
+static COMPILED: LazyLock<Vec<(On, Regex, &str)>> = LazyLock::new(|| {
+    RULES.iter().map(|(_, on, from, to)| (*on, Regex::new(&format!("(?m){from}")).expect("a rule"), *to)).collect()
+});
+
+/// The text as it is compared.
+pub fn apply(package: Package, text: &str) -> String {
+    let mut text = text.to_owned();
+    for (on, from, to) in COMPILED.iter() {
+        let ours = package == Package::Ours;
+        if *on == On::Both || (*on == On::Ours) == ours {
+            text = from.replace_all(&text, *to).into_owned();
+        }
+    }
+    text
+}
