@@ -29,4 +29,4 @@ pub use content::{Chunks, ContentError, Message, mark_corrupt};
 pub use environment::exported;
 pub use failure::{Failed, Failure, mailbox_status};
 pub use lock::Locks;
-pub use rights::{Identity, NotPermitted, Rights, find_user, find_user_by_id};
+pub use rights::{Identity, NotPermitted, Rights, find_group, find_user, find_user_by_id};

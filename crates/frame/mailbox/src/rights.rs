@@ -76,6 +76,11 @@ impl Rights {
         }
     }
 
+    /// Who the process was when it was started.
+    pub fn own(&self) -> Identity {
+        self.own
+    }
+
     /// Whether the process changes identities at all.
     pub fn is_root(&self) -> bool {
         self.mail_owner.is_some()
@@ -126,6 +131,17 @@ pub fn find_user(name: &[u8]) -> std::io::Result<Option<User>> {
 /// The account with that number.
 pub fn find_user_by_id(uid: u32) -> std::io::Result<Option<User>> {
     found(User::from_uid(uid.into()))
+}
+
+/// The number of the group of that name.
+pub fn find_group(name: &[u8]) -> std::io::Result<Option<u32>> {
+    let Some(name) = std::str::from_utf8(name).ok().filter(|name| !name.contains('\0')) else {
+        return Ok(None);
+    };
+    match sys::Group::from_name(name) {
+        Err(nix::Error::ENOENT | nix::Error::ESRCH) => Ok(None),
+        other => Ok(other?.map(|group| group.gid.as_raw())),
+    }
 }
 
 fn found(answer: nix::Result<Option<User>>) -> std::io::Result<Option<User>> {
