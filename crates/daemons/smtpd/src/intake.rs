@@ -72,6 +72,13 @@ impl Session {
         };
         let mut put = |kind, text: &[u8]| encode_record(out, kind, text);
         let pair = |name: &str, value: &[u8]| [name.as_bytes(), b"=", value].concat();
+        if self.stand_alone {
+            put(RecordType::Sender, self.sender.as_deref().unwrap_or_default());
+            if let Some(encoding) = mail.encoding {
+                put(RecordType::Attr, &pair("encoding", encoding.as_bytes()));
+            }
+            return;
+        }
         let arrival = mail.arrival.duration_since(UNIX_EPOCH).unwrap_or_default();
         let time = format!("{} {}", arrival.as_secs(), arrival.subsec_micros());
         put(RecordType::Time, time.as_bytes());

@@ -30,6 +30,7 @@ pub mod input;
 mod intake;
 mod limits;
 pub mod line;
+pub mod outgoing;
 pub mod outside;
 pub mod params;
 pub mod peer;

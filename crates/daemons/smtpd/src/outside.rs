@@ -2,10 +2,11 @@
 //!
 //! The session itself opens no socket. Postfix's own services answer in production ([`postfix`]), a script in tests.
 
+pub mod by_hand;
 pub mod postfix;
 
+use crate::outgoing::Outgoing;
 use ipc::anvil::{Counts, Event};
-use ipc::cleanup::Submission;
 use ipc::verify::AddressStatus;
 use std::future::Future;
 use std::pin::Pin;
@@ -100,7 +101,7 @@ pub trait Outside {
     /// Asks for delivery of the mail for a site.
     fn flush_site<'a>(&'a self, site: &'a str) -> Answer<'a, ipc::flush::Status>;
     /// Starts a message.
-    fn open_mail(&self, flags: u32) -> Answer<'_, ipc::Result<Submission>>;
+    fn open_mail(&self, flags: u32) -> Answer<'_, ipc::Result<Outgoing>>;
     /// Asks whether mail for an address can be delivered; `None` when verify(8) cannot be asked.
     fn verify<'a>(&'a self, address: &'a [u8]) -> Answer<'a, Option<(AddressStatus, Vec<u8>)>>;
     /// Free space for the queue.

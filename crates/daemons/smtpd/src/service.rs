@@ -1,6 +1,7 @@
 //! smtpd(8) as master(8) runs it.
 
 use crate::connection::{Conversation, Wire};
+use crate::outside::by_hand::{ByHand, simplify};
 use crate::outside::postfix::Services;
 use crate::params::Settings;
 use crate::peer::Peer;
@@ -10,16 +11,19 @@ use daemon::{Clients, Connection, Control, Fatal, Service, Startup, Transport};
 use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use table::Env;
-use tls::{AskCertificate, ServerSettings, Tickets};
+use tls::{AskCertificate, Keyring, ServerSettings, Tickets};
 
 /// The SMTP server.
 pub struct Smtpd {
     server: Rc<Server>,
     tls: Option<tls::Server>,
+    keyring: Option<Arc<Keyring>>,
     env: Rc<Env>,
     service: Rc<str>,
     is_handed_over: bool,
+    is_by_hand: bool,
     control: OnceCell<Control>,
 }
 
@@ -31,8 +35,8 @@ impl Service for Smtpd {
         if let Some(argument) = startup.options.arguments.first() {
             return Err(Fatal::new(format!("unexpected command-line argument: {argument}")));
         }
-        if startup.options.stand_alone {
-            return Err(Fatal::new("stand-alone mode (sendmail -bs) is not supported"));
+        if startup.options.stand_alone && sys::identity::real_uid() != owner(startup)? {
+            return Self::by_hand(startup);
         }
         let env = Env::load(&startup.main)?;
         let settings = Settings::load(&startup.main)?;
@@ -41,7 +45,8 @@ impl Service for Smtpd {
         let mut server = Server::open(&startup.main, &env, services, resolver).map_err(Fatal::new)?;
         server.require_relay_restriction().map_err(Fatal::new)?;
         server.check_settings().map_err(Fatal::new)?;
-        let tls = if server.tls.offered { context(&settings, &server) } else { None };
+        let keyring = keyring(&settings).filter(|_| server.tls.offered);
+        let tls = if server.tls.offered { context(&settings, &server, keyring.clone()) } else { None };
         server.has_tls_context = tls.is_some();
         if !server.families.ipv4 && !server.families.ipv6 {
             let value = &settings.inet_protocols;
@@ -50,15 +55,23 @@ impl Service for Smtpd {
         Ok(Smtpd {
             server: Rc::new(server),
             tls,
+            keyring,
             env,
             service: startup.options.service.as_str().into(),
             is_handed_over: startup.options.transport == Transport::Pass,
             control: OnceCell::new(),
+            is_by_hand: false,
         })
     }
 
     async fn begin(self: &Rc<Self>, control: &Control) -> Result<(), Fatal> {
         self.control.get_or_init(|| control.clone());
+        if let Some(keyring) = self.keyring.clone() {
+            let settings = &self.server.settings;
+            let manager = ipc::tlsmgr::Manager::new(format!("private/{}", settings.tlsmgr_service_name))
+                .limits(settings.ipc_timeout, settings.ipc_ttl);
+            tokio::task::spawn_local(async move { keyring.follow(manager).await });
+        }
         Ok(())
     }
 
@@ -80,6 +93,7 @@ impl Service for Smtpd {
         };
         log::info!("connect from {}", peer.namaddr);
         let mut session = Box::new(Session::new(self.server.clone(), self.service.clone(), peer));
+        session.stand_alone = self.is_by_hand;
         if self.is_handed_over {
             session.handed_over();
         }
@@ -89,8 +103,50 @@ impl Service for Smtpd {
     }
 }
 
+/// Where keys for session tickets are kept, if there are to be tickets.
+fn keyring(settings: &Settings) -> Option<Arc<Keyring>> {
+    let lifetime = settings.smtpd_tls_session_cache_timeout;
+    let has_tickets = !lifetime.is_zero() && !settings.tls_session_ticket_cipher.is_empty();
+    has_tickets.then(|| Arc::new(Keyring::new(lifetime)))
+}
+
+impl Smtpd {
+    /// A server that a user started, for `sendmail -bs`.
+    fn by_hand(startup: &Startup) -> Result<Self, Fatal> {
+        let mut main = startup.main.clone();
+        simplify(&mut main);
+        let env = Env::load(&main)?;
+        let places = Places::load(&main)?;
+        let outside = Rc::new(ByHand::new(&places.command_directory));
+        let server = Server::open(&main, &env, outside, dns::Resolver::system()).map_err(Fatal::new)?;
+        Ok(Smtpd {
+            server: Rc::new(server),
+            tls: None,
+            keyring: None,
+            env,
+            service: startup.options.service.as_str().into(),
+            is_handed_over: false,
+            control: OnceCell::new(),
+            is_by_hand: true,
+        })
+    }
+}
+
+conf::param_set! {
+    struct Places { command_directory, mail_owner }
+}
+
+/// The user id of `mail_owner`.
+fn owner(startup: &Startup) -> Result<u32, Fatal> {
+    let name = Places::load(&startup.main)?.mail_owner;
+    match sys::identity::User::from_name(&name).map_err(std::io::Error::from)? {
+        Some(user) => Ok(user.uid.as_raw()),
+        None => Err(Fatal::new(format!("mail_owner: unknown user: {name}"))),
+    }
+}
+
 /// The TLS context; without one, STARTTLS gets a temporary error.
-fn context(settings: &Settings, server: &Server) -> Option<tls::Server> {
+fn context(settings: &Settings, server: &Server, keyring: Option<Arc<Keyring>>) -> Option<tls::Server> {
     let ask = settings.smtpd_tls_ask_ccert || (server.tls.required && settings.smtpd_tls_req_ccert);
     let chain_files: Vec<PathBuf> =
         bytes::list::split(&settings.smtpd_tls_chain_files, bytes::list::SEPARATORS)
@@ -128,7 +184,7 @@ fn context(settings: &Settings, server: &Server) -> Option<tls::Server> {
         protocols: protocols.clone(),
         exclude_ciphers: exclude,
         fingerprint_digest: settings.smtpd_tls_fingerprint_digest.clone(),
-        tickets: Tickets::Process,
+        tickets: keyring.map_or(Tickets::Off, |keyring| Tickets::External(keyring)),
     });
     match made {
         Ok(context) => Some(context),

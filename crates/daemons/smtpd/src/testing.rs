@@ -1,6 +1,7 @@
 //! A server without the outside world: scripted services, name server and log.
 
 use crate::input::{Input, Nothing};
+use crate::outgoing::Outgoing;
 use crate::outside::{Answer, Class, Outside, Resolved, Space};
 use crate::peer::Peer;
 use crate::server::Server;
@@ -164,7 +165,7 @@ impl Outside for Script {
         Box::pin(async move { self.flushed.get() })
     }
 
-    fn open_mail(&self, _flags: u32) -> Answer<'_, ipc::Result<Submission>> {
+    fn open_mail(&self, _flags: u32) -> Answer<'_, ipc::Result<Outgoing>> {
         let (messages, verdict) = (self.messages.clone(), self.verdict.borrow().clone());
         Box::pin(async move {
             let (ours, theirs) = tokio::net::UnixStream::pair()?;
@@ -181,7 +182,7 @@ impl Outside for Script {
                     }
                 }
             });
-            Submission::start(ipc::Stream::new(ours), 0).await
+            Ok(Outgoing::Cleanup(Submission::start(ipc::Stream::new(ours), 0).await?))
         })
     }
 

@@ -1,6 +1,7 @@
 //! What belongs to one mail transaction.
 
-use ipc::cleanup::{Status, Submission};
+use crate::outgoing::Outgoing;
+use ipc::cleanup::Status;
 use std::time::SystemTime;
 
 /// State from MAIL to the end of the message.
@@ -26,7 +27,7 @@ pub(crate) struct Transaction {
     /// Connects the requests that a policy server sees.
     pub(crate) instance: String,
     /// The message on its way to the queue.
-    pub(crate) intake: Option<Submission>,
+    pub(crate) intake: Option<Outgoing>,
     /// Its queue id; outlives `intake`.
     pub(crate) queue_id: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! The services as Postfix has them: sockets in the queue directory.
 
 use super::{Answer, Outside, Resolved, Space};
+use crate::outgoing::Outgoing;
 use crate::params::Settings;
 use ipc::Client;
 use ipc::anvil::{Counts, Event, Monitor};
@@ -82,8 +83,8 @@ impl Outside for Services {
         })
     }
 
-    fn open_mail(&self, flags: u32) -> Answer<'_, ipc::Result<Submission>> {
-        Box::pin(Submission::open(&self.cleanup, flags))
+    fn open_mail(&self, flags: u32) -> Answer<'_, ipc::Result<Outgoing>> {
+        Box::pin(async move { Ok(Outgoing::Cleanup(Submission::open(&self.cleanup, flags).await?)) })
     }
 
     fn verify<'a>(&'a self, address: &'a [u8]) -> Answer<'a, Option<(AddressStatus, Vec<u8>)>> {
