@@ -1,5 +1,7 @@
 //! The end: the message goes into the queue, back to its sender, or nowhere.
 
+use std::cell::Cell;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -20,12 +22,46 @@ pub struct Intake {
     /// Tells the queue manager.
     pub notifier: Option<Notifier>,
     turns: Arc<Semaphore>,
+    sessions: Cell<usize>,
+}
+
+/// A client that is being served; see [`Intake::enter`].
+pub(crate) struct Presence<'a>(&'a Intake);
+
+impl Drop for Presence<'_> {
+    fn drop(&mut self) {
+        self.0.sessions.set(self.0.sessions.get() - 1);
+    }
 }
 
 impl Intake {
     /// Messages go to `spool`, and `notifier` learns of them.
     pub fn new(spool: Spool, notifier: Option<Notifier>) -> Self {
-        Self { spool, notifier, turns: Arc::new(Semaphore::new(COMMITS)) }
+        Self { spool, notifier, turns: Arc::new(Semaphore::new(COMMITS)), sessions: Cell::new(0) }
+    }
+
+    /// Counts a client in, until the presence is dropped.
+    pub(crate) fn enter(&self) -> Presence<'_> {
+        self.sessions.set(self.sessions.get() + 1);
+        Presence(self)
+    }
+
+    /// Runs what waits for the disk. Several messages reach it side by side, each on a thread that sleeps most of the
+    /// time; a client that is alone has nobody to hold up, and is spared the way to a thread and back.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        if self.sessions.get() == 1 {
+            return work();
+        }
+        // The semaphore is never closed; without a permit there is only no limit.
+        let permit = Arc::clone(&self.turns).acquire_owned().await.ok();
+        let running = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            work()
+        });
+        running.await.unwrap_or_else(|panic| Err(io::Error::other(panic)))
     }
 }
 
@@ -88,17 +124,13 @@ impl Message {
         let Self { cx, draft, queue_id, flags, is_traced, .. } = self;
         let queue = if flags & flags::HOLD != 0 { QueueName::Hold } else { QueueName::Incoming };
         let intake = &cx.intake;
-        // The semaphore is never closed; without a permit there is only no limit.
-        let permit = Arc::clone(&intake.turns).acquire_owned().await.ok();
         let spool = intake.spool.clone();
-        // Several messages reach the disk side by side, each on a thread that sleeps most of the time.
-        let work = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            let removed = if is_traced { Ok(Vec::new()) } else { remove_logs(&spool, draft.id()) };
-            removed.and_then(|removed| draft.commit(Commit::to(queue)).map(|_| removed))
+        let committed = intake.on_disk(move || {
+            let removed = if is_traced { Vec::new() } else { remove_logs(&spool, draft.id())? };
+            draft.commit(Commit::to(queue)).map(|_| removed)
         });
-        let fault = match work.await {
-            Ok(Ok(removed)) => {
+        let fault = match committed.await {
+            Ok(removed) => {
                 for log in removed {
                     log_removed(log, &queue_id);
                 }
@@ -107,8 +139,7 @@ impl Message {
                 }
                 return Status::OK;
             }
-            Ok(Err(fault)) => fault,
-            Err(panic) => std::io::Error::other(panic),
+            Err(fault) => fault,
         };
         log::warning!("{queue_id}: write queue file: {}", queue::reason(&fault));
         log::info!("{queue_id}: removed (canceled)");

@@ -26,6 +26,7 @@ mod duplicates;
 mod envelope;
 mod extracted;
 mod finish;
+mod flow;
 mod header;
 pub mod masquerade;
 mod missing;

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use daemon::{Clients, Connection, Control, Fatal, Service, Startup};
 use ipc::cleanup::{Intake as Session, Status};
-use queue::{Draft, IdForm, Layout, QueueName, RecordType, Spool};
+use queue::{Draft, QueueName, RecordType};
 
 use crate::config::{CleanupParams, Config, Tables};
 use crate::finish::Intake;
+use crate::flow::Flow;
 use crate::notify::Notifier;
 use crate::peers::Services;
 use crate::site::LocalSite;
@@ -21,6 +22,7 @@ const CREATE_PAUSE: Duration = Duration::from_secs(10);
 pub struct Cleanup {
     cx: Rc<Context>,
     env: Rc<table::Env>,
+    flow: Option<Flow>,
     control: std::cell::OnceCell<Control>,
 }
 
@@ -37,15 +39,16 @@ impl Service for Cleanup {
         let env = table::Env::load(main)?;
         let reporter = delivery::Reporter::new(main, &env, "delivery_status_filter", "")?;
         let params = &config.params;
+        let flow = if startup.options.stand_alone { None } else { Flow::inherit(params.in_flow_delay) };
         let notifier = Notifier::new(format!("public/{}", params.queue_service_name));
         let cx = Context {
             tables: Tables::open(params, &env),
             site: LocalSite::load(main, &env)?,
             peers: Rc::new(Services::new(params, reporter)),
-            intake: Intake::new(Spool::new(&layout(params)), Some(notifier)),
+            intake: Intake::new(startup.spool()?, Some(notifier)),
             config,
         };
-        Ok(Self { cx: Rc::new(cx), env, control: std::cell::OnceCell::new() })
+        Ok(Self { cx: Rc::new(cx), env, flow, control: std::cell::OnceCell::new() })
     }
 
     async fn begin(self: &Rc<Self>, control: &Control) -> Result<(), Fatal> {
@@ -57,6 +60,9 @@ impl Service for Cleanup {
     async fn serve(self: Rc<Self>, connection: Connection) {
         let Some(stream) = connection.into_stream() else { return };
         self.retire_when_tables_change();
+        if let Some(flow) = &self.flow {
+            flow.take().await;
+        }
         serve(&self.cx, stream).await;
     }
 }
@@ -70,18 +76,9 @@ impl Cleanup {
     }
 }
 
-/// How the queue directory is laid out.
-pub fn layout(params: &CleanupParams) -> Layout {
-    let hashed = bytes::list::split(&params.hash_queue_names, bytes::list::SEPARATORS);
-    Layout {
-        hashed: hashed.map(str::to_owned).collect(),
-        depth: crate::config::count(params.hash_queue_depth),
-        ids: if params.enable_long_queue_ids { IdForm::Long } else { IdForm::Short },
-    }
-}
-
 /// Takes one message from a client.
 pub async fn serve(cx: &Rc<Context>, stream: ipc::Stream) {
+    let _session = cx.intake.enter();
     let draft = create(cx).await;
     let mut message = Message::new(Rc::clone(cx), draft);
     let mut session = match Session::greet(stream, message.queue_id()).await {

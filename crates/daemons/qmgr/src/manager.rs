@@ -76,7 +76,7 @@ impl Manager {
         let bad_settings = Rc::new(RefCell::new(None));
         Ok(Self {
             scheduler: RefCell::new(scheduler(&params, &main, Rc::clone(&bad_settings))),
-            spool: Spool::new(&params.layout()),
+            spool: startup.spool()?,
             rewriter: Rewriter::with_limits(rewrite, params.qmgr_ipc_timeout, params.ipc_ttl),
             reporter: Reporter::new(&main, &env, "", "")?,
             deferred_transports: params.deferred_transports(),

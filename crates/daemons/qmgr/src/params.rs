@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use address::Splitter;
 use conf::{Error, MainCf, transport_int_within, transport_str, transport_time};
-use queue::{IdForm, Layout};
 
 use crate::scheduler::feedback::Feedback;
 use crate::scheduler::{Limits, Settings};
@@ -20,7 +19,7 @@ conf::param_set! {
         default_filter_nexthop, default_minimum_delivery_slots, default_process_limit, default_recipient_limit,
         default_recipient_refill_delay, default_recipient_refill_limit, default_transport_rate_delay,
         defer_service_name, defer_transports, destination_concurrency_feedback_debug, disable_verp_bounces,
-        double_bounce_sender, enable_long_queue_ids, hash_queue_depth, hash_queue_names, helpful_warnings,
+        double_bounce_sender, helpful_warnings,
         in_flow_delay, info_log_address_format, initial_destination_concurrency, ipc_ttl,
         local_destination_concurrency_limit, local_destination_recipient_limit, maximal_backoff_time,
         maximal_queue_lifetime, minimal_backoff_time, myhostname, owner_request_special, process_name,
@@ -50,15 +49,6 @@ impl Params {
                 "bounce_queue_lifetime is larger than maximal_queue_lifetime - adjusting bounce_queue_lifetime"
             );
             self.bounce_queue_lifetime = self.maximal_queue_lifetime;
-        }
-    }
-
-    /// How the queue is laid out.
-    pub(crate) fn layout(&self) -> Layout {
-        Layout {
-            hashed: words(&self.hash_queue_names),
-            depth: usize::try_from(self.hash_queue_depth).unwrap_or(1),
-            ids: if self.enable_long_queue_ids { IdForm::Long } else { IdForm::Short },
         }
     }
 

@@ -113,7 +113,7 @@ impl Rig {
         }
         let env = Rc::new(table::Env::default());
         let config = Config::new(CleanupParams::load(&main).unwrap()).unwrap();
-        let layout = ferrofix_cleanup::service::layout(&config.params);
+        let layout = queue::Layout::load(&main).unwrap();
         let peers = Rc::new(TestPeers::default());
         let cx = Context {
             tables: Tables::open(&config.params, &env),
