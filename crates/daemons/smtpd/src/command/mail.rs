@@ -183,7 +183,8 @@ impl Session {
                 return Err(protocol("501 5.7.1 DSN support is disabled"));
             }
             let envid = message::xtext::unquote(envid);
-            let printable = |envid: &Vec<u8>| !envid.is_empty() && envid.iter().all(|byte| matches!(byte, b' '..=b'~'));
+            let printable =
+                |envid: &Vec<u8>| !envid.is_empty() && envid.iter().all(|byte| matches!(byte, b' '..=b'~'));
             match envid.filter(printable) {
                 Some(envid) if mail.envid.is_none() => mail.envid = Some(envid),
                 _ => return Err(protocol("501 5.5.4 Bad ENVID parameter syntax")),
