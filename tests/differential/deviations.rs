@@ -17,6 +17,10 @@ enum On {
 /// Name in DEVIATIONS.md, whose text, pattern, replacement.
 const RULES: &[(&str, On, &str, &str)] = &[
     ("version", On::Both, r"version 3\.\d+\.\d+", "version V"),
+    ("cleanup-removed", On::Ours, r"^postfix/cleanup\[PID\]: QID\d*: removed \((canceled|discarded)\)\n", ""),
+    ("help", On::Ours, r"^S: 214 2.0.0 Commands: .*$", "S: 500 5.5.2 Error: command not recognized"),
+    ("help", On::Ours, r" help=1 unknown=0/4 commands=3/7", " unknown=0/5 commands=2/7"),
+    ("bad-syntax-counted", On::Both, r" unknown=0/1 commands=(\d)/\d$", " commands=$1"),
     ("noqueue-prefix", On::Ours, r": (NOQUEUE|QID\d*): (lost connection after|timeout after|too many errors after)", ": $2"),
 ];
 

@@ -46,11 +46,14 @@ pub fn run(system: &System, case: &Case) {
     system.settle();
     let mut normaliser = Normaliser::new();
     println!("{}", normaliser.apply(&transcript));
-    for line in system.log_since(mark) {
-        let daemon = line.split('[').next().unwrap_or_default();
-        if daemon.ends_with("/smtpd") || (daemon.ends_with("/cleanup") && !line.contains(": message-id=")) {
-            println!("{}", normaliser.apply(&line));
-        }
+    // Two daemons: who is first is chance.
+    let lines = system.log_since(mark);
+    let of = |daemon: &str| {
+        let tag = format!("/{daemon}[");
+        lines.iter().filter(move |line| line.contains(&tag) && !line.contains(": message-id="))
+    };
+    for line in of("smtpd").chain(of("cleanup")) {
+        println!("{}", normaliser.apply(line));
     }
 }
 

@@ -8,6 +8,7 @@ use regex::{Captures, Regex};
 pub struct Normaliser {
     ids: BTreeMap<String, String>,
     id: Regex,
+    sure: Regex,
     rules: Vec<(Regex, &'static str)>,
 }
 
@@ -35,9 +36,11 @@ const RULES: &[(&str, &str)] = &[
 impl Default for Normaliser {
     fn default() -> Self {
         let rules = RULES.iter().map(|(from, to)| (Regex::new(from).expect("a rule"), *to)).collect();
-        // Five digits of the time and at least one of the inode; digits alone may be anything.
+        // Five digits of the time and at least one of the inode; digits or letters alone may be anything.
         let id = Regex::new(r"\b[0-9A-F]{6,16}\b").expect("a rule");
-        Self { ids: BTreeMap::new(), id, rules }
+        // Where nothing but an id can stand.
+        let sure = Regex::new(r"(?:\[\d+\]: |queued as )([0-9A-F]{6,16})\b").expect("a rule");
+        Self { ids: BTreeMap::new(), id, sure, rules }
     }
 }
 
@@ -49,12 +52,15 @@ impl Normaliser {
 
     /// Makes a queue id known, so that it is seen even where it is only digits.
     pub fn learn(&mut self, id: &str) {
-        let next = format!("QID{}", self.ids.len() + 1);
-        self.ids.entry(id.to_owned()).or_insert(next);
+        let next = self.ids.len() + 1;
+        self.ids.entry(id.to_owned()).or_insert_with(|| format!("QID{next}"));
     }
 
     /// The text without what varies.
     pub fn apply(&mut self, text: &str) -> String {
+        for found in self.sure.captures_iter(text).map(|found| found[1].to_owned()).collect::<Vec<_>>() {
+            self.learn(&found);
+        }
         let mut text = text.to_owned();
         for (from, to) in &self.rules {
             text = from.replace_all(&text, *to).into_owned();
@@ -64,7 +70,7 @@ impl Normaliser {
             let id = &found[0];
             let digits = id.bytes().all(|byte| byte.is_ascii_digit());
             let letters = id.bytes().all(|byte| byte.is_ascii_alphabetic());
-            if !ids.contains_key(id) && ((digits && id.len() < 7) || letters) {
+            if !ids.contains_key(id) && (digits || letters) {
                 return id.to_owned();
             }
             let next = format!("QID{}", ids.len() + 1);
