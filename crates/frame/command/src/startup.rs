@@ -159,8 +159,12 @@ impl Startup {
         }
     }
 
-    /// Becomes the mail system's owner for good.
+    /// Becomes the mail system's owner for good. An ordinary user, whose own mail system it is, stays who they are.
     pub fn become_owner(&self) -> Result<Identity, Fatal> {
+        let uid = sys::identity::effective_uid();
+        if uid != 0 {
+            return Ok(Identity { uid, gid: sys::identity::effective_gid() });
+        }
         let owner = self.owner()?;
         sys::identity::become_user(owner.uid, owner.gid, &[owner.gid])
             .map_err(|why| fatal!("setuid({}): {}", owner.uid, queue::reason(&why)))?;

@@ -12,6 +12,14 @@ pub struct Refused {
 }
 
 impl Startup {
+    /// Whether the user who runs us may manage the mail system: the superuser, or who owns the queue directory and so runs
+    /// a mail system of their own, as themselves.
+    pub fn is_manager(&self) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let uid = sys::identity::real_uid();
+        uid == 0 || std::fs::metadata(&self.params.queue_directory).is_ok_and(|found| found.uid() == uid)
+    }
+
     /// Whether the user who runs us is kept out by a list such as `authorized_submit_users`, `title` being its name.
     pub fn refused_user(&self, title: &str, users: &str) -> Result<Option<Refused>, Fatal> {
         // The usual case, without any tables.

@@ -61,7 +61,7 @@ pub fn main(invocation: &Invocation) -> Result<u8, Fatal> {
 
     let startup = Startup::read(invocation)?;
     let params = PostfixParams::load(&startup.main)?;
-    refuse_strangers(&params)?;
+    refuse_strangers(&startup)?;
     notice_old_defaults(&startup)?;
     let Some(action) = action else {
         log_as_script(invocation)?;
@@ -86,12 +86,8 @@ fn usage(invocation: &Invocation) -> Fatal {
     fatal!("usage: {} [-c config_dir] [-Dv] command", invocation.name)
 }
 
-// An ordinary user may run a mail system of their own: one whose queue belongs to them.
-fn refuse_strangers(params: &PostfixParams) -> Result<(), Fatal> {
-    use std::os::unix::fs::MetadataExt;
-    let uid = sys::identity::real_uid();
-    let owns_queue = std::fs::metadata(&params.queue_directory).is_ok_and(|found| found.uid() == uid);
-    if uid == 0 || owns_queue {
+fn refuse_strangers(startup: &Startup) -> Result<(), Fatal> {
+    if startup.is_manager() {
         return Ok(());
     }
     log::error!("to submit mail, use the Postfix sendmail command");
