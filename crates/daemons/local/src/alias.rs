@@ -8,7 +8,7 @@ use mailbox::find_user_by_id;
 use table::{Table, Trust};
 
 use crate::config::expansion;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, boxed};
 use crate::recipient::NESTING_LIMIT;
 use crate::state::{State, UserRights};
 
@@ -28,7 +28,7 @@ impl Delivery<'_> {
         }
         state.expanded_from = Some(name.to_vec());
         for table in self.config.aliases.tables() {
-            match table.lookup(name).await {
+            match boxed(table.lookup(name)).await {
                 Ok(Some(list)) => {
                     log::debug!(
                         "deliver_alias: {}: {} = {}",
@@ -36,7 +36,7 @@ impl Delivery<'_> {
                         bytes::show(name),
                         bytes::show(&list)
                     );
-                    return Some(self.expand_alias(state, name, table, &list).await);
+                    return Some(boxed(self.expand_alias(state, name, table, &list)).await);
                 }
                 Ok(None) => log::debug!("deliver_alias: {}: {} not found", table.name(), bytes::show(name)),
                 Err(_) => {
@@ -53,11 +53,11 @@ impl Delivery<'_> {
             return self.sent(&state, [b"aliased to ", list].concat()).await;
         }
         state.expansion = expansion::ALIAS;
-        let rights = match self.alias_rights(&state, table).await {
+        let rights = match boxed(self.alias_rights(&state, table)).await {
             Ok(rights) => rights,
             Err(verdict) => return verdict,
         };
-        let owner = match self.list_owner(name).await {
+        let owner = match boxed(self.list_owner(name)).await {
             Ok(owner) => owner,
             Err(_) => return self.deferred(&state, "4.3.0", "alias database unavailable").await,
         };
@@ -76,7 +76,7 @@ impl Delivery<'_> {
             state.recipient.dsn_original = Vec::new();
             state.recipient.original = Vec::new();
         }
-        let (verdict, count) = self.token_string(&state, &rights, list).await;
+        let (verdict, count) = boxed(self.token_string(&state, &rights, list)).await;
         if count == 0 {
             log::warning!("no recipient in alias lookup result for {}", bytes::show(name));
             return self.deferred(&state, "4.3.0", "alias database unavailable").await;

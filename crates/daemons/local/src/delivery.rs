@@ -1,6 +1,8 @@
 //! One recipient of one message: what its expansion shares, and how each leaf of it ends.
 
 use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
 
 use delivery::{Job, Verdict};
 use dsn::{Dsn, Status};
@@ -26,6 +28,14 @@ pub(crate) struct Delivery<'a> {
     duplicates: RefCell<Duplicates>,
 }
 
+/// A step that lives on the heap. Expansions nest deeply, and every step that did not would be part of each level's stack.
+pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// Puts a step on the heap.
+pub(crate) fn boxed<'a, T>(step: impl Future<Output = T> + 'a) -> Boxed<'a, T> {
+    Box::pin(step)
+}
+
 /// The recipient stays if any part of its expansion does.
 pub(crate) fn both(one: Verdict, other: Verdict) -> Verdict {
     if one == Verdict::Keep { one } else { other }
@@ -48,7 +58,7 @@ impl<'a> Delivery<'a> {
     pub(crate) async fn run(&self, recipient: &Recipient) -> Verdict {
         let state = State::new(&self.job.request, recipient);
         let verdict = self.recipient(state.clone(), UserRights::default()).await;
-        self.send_forwards(&state, verdict).await
+        boxed(self.send_forwards(&state, verdict)).await
     }
 
     /// Whether this was done before for the recipient.
@@ -72,30 +82,40 @@ impl<'a> Delivery<'a> {
     }
 
     /// Reports success.
-    pub(crate) async fn sent(&self, state: &State, reason: impl Into<Vec<u8>>) -> Verdict {
-        self.sent_as(state, Dsn::new(Status::new("2.0.0"), reason)).await
+    pub(crate) fn sent<'s>(&'s self, state: &'s State, reason: impl Into<Vec<u8>>) -> Boxed<'s, Verdict> {
+        self.sent_as(state, Dsn::new(Status::new("2.0.0"), reason))
     }
 
     /// Reports success.
-    pub(crate) async fn sent_as(&self, state: &State, dsn: Dsn) -> Verdict {
+    pub(crate) fn sent_as<'s>(&'s self, state: &'s State, dsn: Dsn) -> Boxed<'s, Verdict> {
         let message = self.job.message();
-        self.local.reporter.sent(message, &state.recipient, &self.config.service, dsn).await
+        boxed(self.local.reporter.sent(message, &state.recipient, &self.config.service, dsn))
     }
 
     /// Reports a failure for good.
-    pub(crate) async fn bounced(&self, state: &State, code: &str, reason: impl Into<Vec<u8>>) -> Verdict {
-        self.failed(state, Dsn::new(status(code), reason)).await
+    pub(crate) fn bounced<'s>(
+        &'s self,
+        state: &'s State,
+        code: &str,
+        reason: impl Into<Vec<u8>>,
+    ) -> Boxed<'s, Verdict> {
+        self.failed(state, Dsn::new(status(code), reason))
     }
 
     /// Reports a failure for now.
-    pub(crate) async fn deferred(&self, state: &State, code: &str, reason: impl Into<Vec<u8>>) -> Verdict {
-        self.failed(state, Dsn::new(status(code), reason)).await
+    pub(crate) fn deferred<'s>(
+        &'s self,
+        state: &'s State,
+        code: &str,
+        reason: impl Into<Vec<u8>>,
+    ) -> Boxed<'s, Verdict> {
+        self.failed(state, Dsn::new(status(code), reason))
     }
 
     /// Reports a failure, by its class.
-    pub(crate) async fn failed(&self, state: &State, dsn: Dsn) -> Verdict {
+    pub(crate) fn failed<'s>(&'s self, state: &'s State, dsn: Dsn) -> Boxed<'s, Verdict> {
         let message = self.job.message();
-        self.local.reporter.failed(message, &state.recipient, &self.config.service, dsn).await
+        boxed(self.local.reporter.failed(message, &state.recipient, &self.config.service, dsn))
     }
 
     /// Reports that an alias or .forward file took the recipient's place, to the sender who asked for it.
@@ -104,7 +124,7 @@ impl<'a> Delivery<'a> {
         let message = self.job.message();
         let (reporter, relay) = (&self.local.reporter, &self.config.service);
         // The recipients of the expansion have it already: there is no going back.
-        let _is_on_record = reporter.traced(message, &state.recipient, relay, &dsn).await;
+        let _is_on_record = boxed(reporter.traced(message, &state.recipient, relay, &dsn)).await;
     }
 
     /// The end of an attempt to write the message somewhere.

@@ -13,7 +13,7 @@ use mailbox::NotPermitted;
 
 use crate::alias::without_success;
 use crate::config::expansion;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, boxed};
 use crate::expand::Extension;
 use crate::state::{State, UserRights};
 
@@ -49,7 +49,7 @@ impl Delivery<'_> {
         if found.extension == Extension::Used || self.config.propagation & expansion::FORWARD == 0 {
             state.unmatched = None;
         }
-        self.forward_by(state, &rights, &found).await
+        boxed(self.forward_by(state, &rights, &found)).await
     }
 
     fn find_forward(&self, state: &State, rights: &UserRights) -> Result<Option<Found>, NotPermitted> {
@@ -92,7 +92,7 @@ impl Delivery<'_> {
         };
         let requested = state.recipient.dsn_notify;
         state.recipient.dsn_notify = without_success(requested);
-        let (verdict, count) = self.token_stream(&state, rights, file).await;
+        let (verdict, count) = boxed(self.token_stream(&state, rights, file)).await;
         if count == 0 {
             return (verdict == Verdict::Keep).then_some(verdict);
         }

@@ -1,17 +1,15 @@
 //! `:include:` files: lists that others than the administrator maintain.
 
 use std::fs::{self, File};
-use std::future::Future;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::pin::Pin;
 
 use delivery::Verdict;
 use mailbox::find_user_by_id;
 
 use crate::config::expansion;
-use crate::delivery::Delivery;
+use crate::delivery::{Boxed, Delivery, boxed};
 use crate::recipient::NESTING_LIMIT;
 use crate::state::{State, UserRights};
 
@@ -24,8 +22,8 @@ impl Delivery<'_> {
         state: State,
         rights: UserRights,
         path: &'s Path,
-    ) -> Pin<Box<dyn Future<Output = Verdict> + 's>> {
-        Box::pin(self.deliver_include(state, rights, path))
+    ) -> Boxed<'s, Verdict> {
+        boxed(self.deliver_include(state, rights, path))
     }
 
     async fn deliver_include(&self, state: State, mut rights: UserRights, path: &Path) -> Verdict {
@@ -71,7 +69,7 @@ impl Delivery<'_> {
                 if self.config.propagation & expansion::INCLUDE == 0 {
                     state.unmatched = None;
                 }
-                self.token_stream(&state, &rights, file).await.0
+                boxed(self.token_stream(&state, &rights, file)).await.0
             }
             Err(error) => {
                 log::warning!("cannot open include file {shown}: {}", sys::reason(&error));

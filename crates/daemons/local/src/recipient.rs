@@ -1,14 +1,11 @@
 //! A recipient's way through aliases, .forward file, mailbox and the rules for unknown users.
 
-use std::future::Future;
-use std::pin::Pin;
-
 use address::{casefold, eq_fold, split_at_domain};
 use delivery::Verdict;
 use mailbox::{Identity, find_user};
 
 use crate::config::expansion;
-use crate::delivery::Delivery;
+use crate::delivery::{Boxed, Delivery, boxed};
 use crate::state::{State, UserRights};
 
 /// Deeper than this is a loop.
@@ -16,12 +13,8 @@ pub(crate) const NESTING_LIMIT: u32 = 100;
 
 impl Delivery<'_> {
     /// Delivers to one local recipient, however it came up. Expansions come back here, hence the box.
-    pub(crate) fn recipient(
-        &self,
-        state: State,
-        rights: UserRights,
-    ) -> Pin<Box<dyn Future<Output = Verdict> + '_>> {
-        Box::pin(self.deliver_recipient(state, rights))
+    pub(crate) fn recipient(&self, state: State, rights: UserRights) -> Boxed<'_, Verdict> {
+        boxed(self.deliver_recipient(state, rights))
     }
 
     async fn deliver_recipient(&self, state: State, rights: UserRights) -> Verdict {
@@ -38,7 +31,8 @@ impl Delivery<'_> {
         }
         if self.loops.contains(&address) {
             let reason = [b"mail forwarding loop for ", address.as_slice()].concat();
-            return self.failed_to_owner(state, dsn::Dsn::new(dsn::Status::new("5.4.6"), reason)).await;
+            let dsn = dsn::Dsn::new(dsn::Status::new("5.4.6"), reason);
+            return boxed(self.failed_to_owner(state, dsn)).await;
         }
         // Forwarded mail keeps the address of the first forwarder.
         state.delivered.get_or_insert_with(|| address.clone());
@@ -47,7 +41,7 @@ impl Delivery<'_> {
             let reason = [b"null username in \"", address.as_slice(), b"\""].concat();
             return self.bounced(&state, "5.1.3", reason).await;
         }
-        self.switch(state, rights).await
+        boxed(self.switch(state, rights)).await
     }
 
     fn split(&self, state: &mut State, address: &[u8]) {
@@ -79,7 +73,7 @@ impl Delivery<'_> {
             for name in [&mut state.recipient.address, &mut state.local, &mut state.user] {
                 name.drain(..1);
             }
-            return self.mailbox_or_unknown(state, rights).await;
+            return boxed(self.mailbox_or_unknown(state, rights)).await;
         }
         if let Some(verdict) = self.aliases(&mut state).await {
             return verdict;
@@ -88,22 +82,22 @@ impl Delivery<'_> {
         // it has a status of its own. With the bare user's name that is not needed: it is this recipient.
         let is_others = state.owner.as_ref().is_some_and(|owner| !eq_fold(owner, &state.user));
         if is_others || state.expansion == expansion::INCLUDE {
-            return self.indirect(state).await;
+            return boxed(self.indirect(state)).await;
         }
-        if let Some(verdict) = self.wait_for_home(&state).await {
+        if let Some(verdict) = boxed(self.wait_for_home(&state)).await {
             return verdict;
         }
-        if let Some(verdict) = self.dotforward(state.clone()).await {
+        if let Some(verdict) = boxed(self.dotforward(state.clone())).await {
             return verdict;
         }
-        self.mailbox_or_unknown(state, rights).await
+        boxed(self.mailbox_or_unknown(state, rights)).await
     }
 
     /// Looks the full local part up first, then the user alone.
     async fn aliases(&self, state: &mut State) -> Option<Verdict> {
         state.unmatched = None;
         let local = state.local.clone();
-        if let Some(verdict) = self.alias(state.clone(), &local).await {
+        if let Some(verdict) = boxed(self.alias(state.clone(), &local)).await {
             return Some(verdict);
         }
         let extension = state.extension.clone()?;
@@ -111,15 +105,15 @@ impl Delivery<'_> {
             state.unmatched = Some(extension.clone());
         }
         let user = state.user.clone();
-        let verdict = self.alias(state.clone(), &user).await;
+        let verdict = boxed(self.alias(state.clone(), &user)).await;
         state.unmatched = Some(extension);
         verdict
     }
 
     async fn mailbox_or_unknown(&self, state: State, rights: UserRights) -> Verdict {
-        match self.mailbox(state.clone()).await {
+        match boxed(self.mailbox(state.clone())).await {
             Some(verdict) => verdict,
-            None => self.unknown(state, rights).await,
+            None => boxed(self.unknown(state, rights)).await,
         }
     }
 

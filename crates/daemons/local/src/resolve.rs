@@ -4,7 +4,7 @@ use address::{Address, crunch::insert_extension};
 use delivery::Verdict;
 use ipc::rewrite::{Flags, Rule};
 
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, boxed};
 use crate::state::{State, UserRights};
 
 impl Delivery<'_> {
@@ -14,9 +14,9 @@ impl Delivery<'_> {
         state.log("deliver_resolve_tree");
         // As cleanup(8) and the queue manager do it, but for virtual aliases; a new message gets those anyway.
         let rewriter = &self.config.rewriter;
-        let canonical = rewriter.rewrite(Rule::Local, &address.externalize()).await;
+        let canonical = boxed(rewriter.rewrite(Rule::Local, &address.externalize())).await;
         let canonical = Address::scan(&canonical).internalize();
-        let resolved = rewriter.resolve(b"", &canonical).await;
+        let resolved = boxed(rewriter.resolve(b"", &canonical)).await;
         if resolved.flags.has(Flags::FAIL) {
             return self.deferred(&state, "4.3.0", "address resolver failure").await;
         }
@@ -34,7 +34,7 @@ impl Delivery<'_> {
         if resolved.transport == self.config.service.as_bytes() {
             return self.recipient(state, rights.clone()).await;
         }
-        self.indirect(state).await
+        boxed(self.indirect(state)).await
     }
 
     /// Delivers by a new message.
@@ -48,7 +48,7 @@ impl Delivery<'_> {
             let reason = [b"forwards to ", address.as_slice()].concat();
             return self.sent(&state, reason).await;
         }
-        match self.forward(&state).await {
+        match boxed(self.forward(&state)).await {
             Ok(()) => Verdict::Done,
             Err(error) => {
                 log::warning!("{}: {error}", self.config.params.cleanup_service_name);

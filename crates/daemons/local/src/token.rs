@@ -10,7 +10,7 @@ use address::{Address, tok822};
 use bytes::starts_with_ignore_case;
 use delivery::Verdict;
 
-use crate::delivery::{Delivery, both};
+use crate::delivery::{Delivery, both, boxed};
 use crate::state::{State, UserRights};
 
 const INCLUDE: &[u8] = b":include:";
@@ -53,7 +53,7 @@ impl Delivery<'_> {
         let (mut verdict, mut count) = (Verdict::Done, 0);
         for address in tok822::addresses(&tree) {
             count += 1;
-            verdict = both(verdict, self.token(state, rights, address).await);
+            verdict = both(verdict, boxed(self.token(state, rights, address)).await);
         }
         (verdict, count)
     }
@@ -74,7 +74,7 @@ impl Delivery<'_> {
                 Ok(0) => return (Verdict::Done, count),
                 Ok(_) if line.first() == Some(&b'#') => {}
                 Ok(_) => {
-                    let (verdict, found) = self.token_string(state, rights, &line).await;
+                    let (verdict, found) = boxed(self.token_string(state, rights, &line)).await;
                     count += found;
                     if verdict == Verdict::Keep {
                         return (verdict, count);
@@ -92,14 +92,14 @@ impl Delivery<'_> {
         let text = address.internalize();
         log::debug!("deliver_token: {}", bytes::show(&text));
         match Destination::of(&text) {
-            Destination::File(path) => self.file(state.clone(), rights, path_of(path)).await,
-            Destination::Home(path) => self.token_home(state, rights, path).await,
+            Destination::File(path) => boxed(self.file(state.clone(), rights, path_of(path))).await,
+            Destination::Home(path) => boxed(self.token_home(state, rights, path)).await,
             Destination::Command(_) if self.config.commands & state.expansion == 0 => {
                 self.bounced(state, "5.7.1", "mail to command is restricted").await
             }
-            Destination::Command(command) => self.command(state.clone(), rights, command).await,
+            Destination::Command(command) => boxed(self.command(state.clone(), rights, command)).await,
             Destination::Include(path) => self.include(state.clone(), rights.clone(), path_of(path)).await,
-            Destination::Address => self.resolve_tree(state.clone(), rights, address).await,
+            Destination::Address => boxed(self.resolve_tree(state.clone(), rights, address)).await,
         }
     }
 

@@ -4,7 +4,7 @@ use address::{Address, MAILER_DAEMON, POSTMASTER, eq_fold};
 use delivery::Verdict;
 use ipc::rewrite::Rule;
 
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, boxed};
 use crate::state::{State, UserRights};
 
 impl Delivery<'_> {
@@ -33,7 +33,7 @@ impl Delivery<'_> {
             if eq_fold(&canonical, &state.recipient.address) {
                 return self.bounced(&state, "5.1.1", user_unknown).await;
             }
-            return self.resolve_tree(state, &rights, &Address::scan(&relay)).await;
+            return boxed(self.resolve_tree(state, &rights, &Address::scan(&relay))).await;
         }
         // Reports about mail for these would be mail for these.
         if [MAILER_DAEMON, POSTMASTER].iter().any(|name| eq_fold(name, &state.user)) {

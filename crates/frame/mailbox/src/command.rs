@@ -200,6 +200,7 @@ fn start(rights: &Rights, command: &Command) -> Result<(Child, Receiver), Failed
     };
     // What a child would say on its way to failing is what a report shows.
     let last_words = |text: String| {
+        log::fatal!("{text}");
         let said = format!("{}: fatal: {text} ", program_name());
         exited(sys_exits::TEMPFAIL, &command.program.name(), said.as_bytes())
     };
