@@ -112,9 +112,13 @@ fn record_time(draft: &mut queue::Draft, now: Duration) -> io::Result<()> {
     draft.record(RecordType::Time, text.as_bytes())
 }
 
-// The next wakeup timer finds the mail too; a mail system that is down is no reason to complain.
+// The next wakeup timer finds the mail too; a mail system that does not listen is no reason to fail.
 fn wake_pickup(service: &str) {
     let path = std::path::Path::new("public").join(service);
+    if let Err(why) = std::fs::metadata(&path) {
+        log::warning!("unable to look up {}: {}", path.display(), queue::reason(&why));
+        return;
+    }
     if let Err(error) = ipc::trigger::send(&path, &[ipc::trigger::WAKEUP], Duration::from_secs(1)) {
         log::debug!("{}: {error}", path.display());
     }
@@ -160,7 +164,7 @@ impl Input {
                 }
                 Ok(Decoded::Partial { .. }) => {}
                 Err(why) => {
-                    log::warning!("{why}");
+                    log::warning!("stdin: {why}");
                     return Err(fatal!("uid={uid}: malformed input"));
                 }
             }
@@ -172,10 +176,13 @@ impl Input {
             let length = read.map_err(|error| fatal!("uid={uid}: read: {error}"))?;
             self.pending.truncate(start + length);
             if length == 0 {
-                return match self.pending.is_empty() {
-                    true => Ok(None),
-                    false => Err(fatal!("uid={uid}: malformed input")),
-                };
+                if self.pending.is_empty() {
+                    return Ok(None);
+                }
+                if let Some(why) = record::truncated(&self.pending) {
+                    log::warning!("stdin: {why}");
+                }
+                return Err(fatal!("uid={uid}: malformed input"));
             }
         }
     }

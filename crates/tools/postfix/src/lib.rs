@@ -65,7 +65,7 @@ pub fn main(invocation: &Invocation) -> Result<u8, Fatal> {
     notice_old_defaults(&startup)?;
     let Some(action) = action else {
         log_as_script(invocation)?;
-        log::error!(
+        log::fatal!(
             "unknown command: '{}'. Usage: postfix start (or stop, reload, abort, flush, check, status, set-permissions)",
             word.to_string_lossy()
         );

@@ -28,6 +28,9 @@ pub fn main(invocation: &Invocation) -> Result<u8, Fatal> {
     startup.update_environment()?;
     startup.enter_queue_directory()?;
     let path = Path::new(class).join(service);
+    if let Err(why) = std::fs::metadata(&path) {
+        log::warning!("unable to look up {}: {}", path.display(), queue::reason(&why));
+    }
     if let Err(error) = ipc::trigger::send(&path, request.as_encoded_bytes(), PATIENCE) {
         log::debug!("{}: {error}", path.display());
         let (class, service) = (class.to_string_lossy(), service.to_string_lossy());

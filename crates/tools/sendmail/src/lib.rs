@@ -39,7 +39,7 @@ pub fn main(invocation: &Invocation) -> Result<u8, Fatal> {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     sys::process::ignore_signal(nix::libc::SIGPIPE);
     drop_set_uid()?;
-    if let Some(directory) = options::config_directory(&invocation.args) {
+    if let Some(directory) = options::config_directory(invocation) {
         command::use_config_directory(&directory);
     }
     let as_sendmail = Invocation { name: invocation.base_name().to_owned(), ..invocation.clone() };

@@ -73,8 +73,8 @@ pub(crate) struct Options {
 }
 
 /// The directory of `-C`, which is needed before anything else.
-pub(crate) fn config_directory(arguments: &[OsString]) -> Option<OsString> {
-    let mut words = Words::new(arguments);
+pub(crate) fn config_directory(invocation: &Invocation) -> Option<OsString> {
+    let mut words = Words::of(invocation);
     let mut found = None;
     while let Some(Ok((letter, value))) = words.next() {
         if letter == b'C' {
@@ -117,7 +117,7 @@ impl Options {
             recipients: Vec::new(),
             verbose: 0,
         };
-        let mut words = Words::new(&invocation.args);
+        let mut words = Words::of(invocation);
         while let Some(word) = words.next() {
             let Ok((letter, value)) = word else {
                 return Err(fatal!("usage: {} [options]", invocation.base_name()));
@@ -303,13 +303,15 @@ impl Options {
 
 /// Options one by one. `-q` may stand alone; `-V`, with exactly two characters, is today's `-XV`.
 struct Words<'a> {
+    /// In messages.
+    name: &'a str,
     arguments: &'a [OsString],
     cluster: &'a [u8],
 }
 
 impl<'a> Words<'a> {
-    fn new(arguments: &'a [OsString]) -> Self {
-        Self { arguments, cluster: &[] }
+    fn of(invocation: &'a Invocation) -> Self {
+        Self { name: invocation.base_name(), arguments: &invocation.args, cluster: &[] }
     }
 
     fn rest(&self) -> &'a [OsString] {
@@ -340,7 +342,9 @@ impl<'a> Words<'a> {
         let (&letter, tail) = self.cluster.split_first()?;
         self.cluster = tail;
         let position = LETTERS.iter().position(|&known| known == letter && known != b':');
-        let Some(position) = position else { return Some(Err(())) };
+        let Some(position) = position else {
+            return self.complain(command::BadOption::Unknown(char::from(letter)));
+        };
         if LETTERS.get(position + 1) != Some(&b':') {
             return Some(Ok((letter, OsString::new())));
         }
@@ -348,9 +352,17 @@ impl<'a> Words<'a> {
         if !tail.is_empty() {
             return Some(Ok((letter, OsStr::from_bytes(tail).to_owned())));
         }
-        let Some((value, rest)) = self.arguments.split_first() else { return Some(Err(())) };
+        let Some((value, rest)) = self.arguments.split_first() else {
+            return self.complain(command::BadOption::NoValue(char::from(letter)));
+        };
         self.arguments = rest;
         Some(Ok((letter, value.clone())))
+    }
+
+    // COMPAT: said each time the words are gone through, which is twice, as getopt(3) does.
+    fn complain(&self, what: command::BadOption) -> Option<Result<(u8, OsString), ()>> {
+        eprintln!("{}: {what}", self.name);
+        Some(Err(()))
     }
 
     fn old_verp(&mut self, letters: &[u8]) -> Option<(u8, OsString)> {
@@ -377,7 +389,7 @@ mod tests {
 
     fn words(line: &str) -> (Vec<(char, String)>, Vec<String>) {
         let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        let mut words = Words::new(&arguments);
+        let mut words = Words { name: "sendmail", arguments: &arguments, cluster: &[] };
         let mut found = Vec::new();
         while let Some(Ok((letter, value))) = words.next() {
             found.push((char::from(letter), value.into_string().unwrap()));
