@@ -6,7 +6,8 @@
 //! - `%main.cf`, `%master.cf`, `%aliases`, `%zone`, `%table NAME`, `%file PATH`: its configuration and world;
 //! - `%sink ADDRESS` or `%lmtp ADDRESS`: a receiver, with rules `COMMAND => REPLY`;
 //! - `%stopped`: the system is not started;
-//! - `%case NAME`: a case; the text is its body. `%known REASON` before a case: it differs, and why for now.
+//! - `%case NAME`: a case; the text is its body. `%known REASON` before a case: it differs, and why for now;
+//!   `%deviation NAME` before a case: a rule of deviations.rs that is for such cases only.
 
 use harness::{Sink, System};
 
@@ -37,6 +38,8 @@ impl Area {
 pub struct Case {
     pub name: String,
     pub body: String,
+    /// Deviations that concern this case only.
+    pub deviations: Vec<String>,
     /// Why it is known to differ, for now.
     pub known: Option<String>,
 }
@@ -62,6 +65,7 @@ pub fn all() -> Vec<Group> {
 fn parse(area: Area, text: &str) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut known = None;
+    let mut deviations: Vec<String> = Vec::new();
     for section in text.split("\n%").skip(1) {
         let (heading, body) = section.split_once('\n').unwrap_or((section, ""));
         let (word, rest) = heading.split_once(' ').unwrap_or((heading, ""));
@@ -71,10 +75,12 @@ fn parse(area: Area, text: &str) -> Vec<Group> {
         }
         let group = groups.last_mut().expect("a group first");
         match word {
+            "deviation" => deviations.push(rest.to_owned()),
             "known" => known = Some(rest.to_owned()),
             "case" => {
                 let body = body.trim_end_matches('\n').to_owned();
-                group.cases.push(Case { name: rest.to_owned(), body, known: known.take() });
+                let (known, deviations) = (known.take(), std::mem::take(&mut deviations));
+                group.cases.push(Case { name: rest.to_owned(), body, deviations, known });
             }
             _ => group.sections.push((heading.to_owned(), body.to_owned())),
         }

@@ -11,7 +11,7 @@
 use std::fs;
 use std::path::Path;
 
-use harness::{Sink, System, normalise};
+use harness::{Normaliser, Sink, System};
 
 use crate::cases::Case;
 
@@ -33,26 +33,41 @@ pub fn run(system: &System, sinks: &[(String, Sink)], case: &Case) {
         None => submit(system, head, &message),
     }
     system.settle();
-    let mut lines: Vec<String> = system.log_since(mark).iter().filter_map(|line| interesting(line)).collect();
+    let log = system.log_since(mark);
+    let mut normaliser = Normaliser::new();
+    normaliser.learn_from(&log);
+    let mut normal = |text: &str| normaliser.anonymous(text);
+    let mut lines: Vec<String> =
+        log.iter().filter(|line| is_interesting(line)).map(|line| normal(line)).collect();
     lines.sort();
     for line in lines {
         println!("{line}");
     }
     for directory in ["/home", "/var/mail"] {
-        files(system, Path::new(directory));
+        files(system, Path::new(directory), &mut normal);
     }
     for (address, sink) in sinks {
-        let heard = sink.transcript();
-        if !heard.is_empty() {
-            println!("=== receiver {address}\n{}", normalise::anonymous(&heard));
+        // Connections come in any order.
+        let mut heard: Vec<String> = sink.transcripts().iter().map(|text| normal(text)).collect();
+        heard.sort();
+        for text in heard {
+            println!("=== receiver {address}\n{text}");
         }
-        for received in sink.messages() {
-            println!("--- {} {:?}\n{}", received.mail, received.recipients, normalise::anonymous(&received.text()));
+        let mut messages: Vec<String> = sink
+            .messages()
+            .iter()
+            .map(|received| {
+                format!("--- {} {:?}\n{}", received.mail, received.recipients, normal(&received.text()))
+            })
+            .collect();
+        messages.sort();
+        for text in messages {
+            println!("{text}");
         }
     }
     for command in values("then") {
         let output = system.shell(command);
-        println!("$ {command}\n{}{}{}", normalise::anonymous(&output.stdout), normalise::anonymous(&output.stderr), output.code);
+        println!("$ {command}\n{}{}{}", normal(&output.stdout), normal(&output.stderr), output.code);
     }
 }
 
@@ -76,31 +91,27 @@ fn submit(system: &System, head: &str, message: &str) {
     }
     client.command("QUIT");
     // Only what is not as ever.
-    for line in client.transcript().lines().filter(|line| line.starts_with("S: 4") || line.starts_with("S: 5")) {
-        println!("{}", normalise::anonymous(line));
+    for line in
+        client.transcript().lines().filter(|line| line.starts_with("S: 4") || line.starts_with("S: 5"))
+    {
+        println!("{line}");
     }
 }
 
-/// A log line as it counts, if it counts: who came and went is told by other tests.
-fn interesting(line: &str) -> Option<String> {
+/// Whether a log line counts: who came and went is told by other tests.
+fn is_interesting(line: &str) -> bool {
     let daemon = line.split('[').next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
     let plain = [": connect from", ": disconnect from", ": message-id=", ": client=", "statistics:"];
-    if ["anvil", "scache", "master", "postsuper", "postqueue", "postfix-script"].contains(&daemon)
-        || plain.iter().any(|part| line.contains(part))
-    {
-        return None;
-    }
-    Some(normalise::anonymous(line))
+    !["anvil", "scache", "master", "postsuper", "postqueue", "postfix-script"].contains(&daemon)
+        && !plain.iter().any(|part| line.contains(part))
 }
 
 /// Every file below a directory, in the order of the normalised names.
-fn files(system: &System, directory: &Path) {
+fn files(system: &System, directory: &Path, normal: &mut dyn FnMut(&str) -> String) {
     let mut found = Vec::new();
     collect(directory, &mut found);
-    let mut texts: Vec<(String, String)> = found
-        .iter()
-        .map(|path| (normalise::anonymous(path), normalise::anonymous(&system.read(path))))
-        .collect();
+    let mut texts: Vec<(String, String)> =
+        found.iter().map(|path| (normal(path), normal(&system.read(path)))).collect();
     texts.sort();
     for (path, text) in texts {
         println!("=== {path}\n{text}");

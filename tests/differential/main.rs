@@ -101,7 +101,8 @@ fn run_all(groups: &[Group], filters: &[&String]) -> Vec<(Texts, Texts)> {
 fn run(group: &Group, package: Package, filters: &[&String]) -> Texts {
     let mut arguments = vec![group.area.name(), group.name.as_str()];
     arguments.extend(filters.iter().map(|filter| filter.as_str()));
-    let (well, text) = isolation::run_inside(package, &arguments, PATIENCE).map_err(|error| error.to_string())?;
+    let (well, text) =
+        isolation::run_inside(package, &arguments, PATIENCE).map_err(|error| error.to_string())?;
     let mut parts = text.split(CASE);
     let before = parts.next().unwrap_or_default();
     let texts: BTreeMap<String, String> = parts
@@ -144,7 +145,7 @@ fn report(groups: &[Group], results: &[(Texts, Texts)], show: bool) -> ExitCode 
             let path = path(group, case);
             let text = |texts: &Texts, package| match texts {
                 Ok(texts) => match texts.get(&case.name) {
-                    Some(text) => deviations::apply(package, text),
+                    Some(text) => deviations::apply(package, case, text),
                     None => format!("(no answer: {})", package == Package::Ours),
                 },
                 Err(why) => format!("({why})"),

@@ -2,11 +2,12 @@
 //!
 //! The text of a case is what each command wrote, its exit status, and what it logged.
 
-use harness::{System, normalise};
+use harness::{Normaliser, System};
 
 use crate::cases::Case;
 
 pub fn run(system: &System, case: &Case) {
+    let mut normaliser = Normaliser::new();
     for line in case.body.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if line == "@settle" {
             system.settle();
@@ -18,20 +19,33 @@ pub fn run(system: &System, case: &Case) {
             _ => ("root", line),
         };
         let output = system.run_as(user, &["sh", "-c", command], "");
+        normaliser.learn_from(&system.log());
         println!("$ {command}");
-        print!("{}", normalise::anonymous(&output.stdout));
-        for error in normalise::anonymous(&output.stderr).lines() {
+        print!("{}", normaliser.anonymous(&output.stdout));
+        let errors = normaliser.anonymous(&output.stderr);
+        let mut errors: Vec<&str> = errors.lines().collect();
+        // In the order of a hash table.
+        errors.sort_by_key(|line| line.split_once(": unused parameter: ").map(|(_, rest)| rest));
+        for error in errors {
             println!("stderr: {error}");
         }
         println!("status: {}", output.code);
         std::thread::sleep(std::time::Duration::from_millis(20));
         for logged in system.log_since(mark) {
             let tag = logged.split('[').next().unwrap_or_default();
-            if ["/postfix-script", "/postsuper", "/sendmail", "/postdrop", "/postqueue", "/postmap", "/postalias"]
-                .iter()
-                .any(|tool| tag.ends_with(tool))
+            if [
+                "/postfix-script",
+                "/postsuper",
+                "/sendmail",
+                "/postdrop",
+                "/postqueue",
+                "/postmap",
+                "/postalias",
+            ]
+            .iter()
+            .any(|tool| tag.ends_with(tool))
             {
-                println!("log: {}", normalise::anonymous(&logged));
+                println!("log: {}", normaliser.anonymous(&logged));
             }
         }
     }

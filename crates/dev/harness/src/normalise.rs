@@ -9,6 +9,7 @@ pub struct Normaliser {
     ids: BTreeMap<String, String>,
     id: Regex,
     sure: Regex,
+    number: Regex,
     rules: Vec<(Regex, &'static str)>,
 }
 
@@ -40,7 +41,7 @@ impl Default for Normaliser {
         let id = Regex::new(r"\b[0-9A-F]{6,16}\b").expect("a rule");
         // Where nothing but an id can stand.
         let sure = Regex::new(r"(?:\[\d+\]: |queued as )([0-9A-F]{6,16})\b").expect("a rule");
-        Self { ids: BTreeMap::new(), id, sure, rules }
+        Self { ids: BTreeMap::new(), id, sure, number: Regex::new(r"QID\d+").expect("a rule"), rules }
     }
 }
 
@@ -54,6 +55,19 @@ impl Normaliser {
     pub fn learn(&mut self, id: &str) {
         let next = self.ids.len() + 1;
         self.ids.entry(id.to_owned()).or_insert_with(|| format!("QID{next}"));
+    }
+
+    /// Makes the ids in log lines known.
+    pub fn learn_from<'a>(&mut self, lines: impl IntoIterator<Item = &'a String>) {
+        for line in lines {
+            self.apply(line);
+        }
+    }
+
+    /// The text without what varies, all queue ids alike.
+    pub fn anonymous(&mut self, text: &str) -> String {
+        let text = self.apply(text);
+        self.number.replace_all(&text, "QID").into_owned()
     }
 
     /// The text without what varies.
@@ -82,8 +96,7 @@ impl Normaliser {
 
 /// The text with all queue ids alike, for where their order means nothing.
 pub fn anonymous(text: &str) -> String {
-    let text = Normaliser::new().apply(text);
-    Regex::new(r"QID\d+").expect("a rule").replace_all(&text, "QID").into_owned()
+    Normaliser::new().anonymous(text)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A receiver of mail by SMTP or LMTP, whose replies the test chooses.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
@@ -28,7 +29,7 @@ impl Received {
 #[derive(Default)]
 struct State {
     messages: Vec<Received>,
-    transcript: String,
+    transcripts: BTreeMap<usize, String>,
     rules: Vec<(String, String)>,
     connections: usize,
     open: usize,
@@ -89,7 +90,7 @@ impl Sink {
     pub fn clear(&self) {
         self.lock(|state| {
             state.messages.clear();
-            state.transcript.clear();
+            state.transcripts.clear();
             state.connections = 0;
             state.most_open = state.open;
         });
@@ -107,16 +108,21 @@ impl Sink {
         let mut state = state.lock().expect("the sink's state");
         while state.messages.len() < count {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else {
-                panic!("{} of {count} messages received:\n{}", state.messages.len(), state.transcript);
+                panic!("{} of {count} messages received:\n{:?}", state.messages.len(), state.transcripts);
             };
             state = changed.wait_timeout(state, left).expect("the sink's state").0;
         }
         state.messages.clone()
     }
 
-    /// What was said, `C:` and `S:` lines, connections in the order of their lines.
+    /// What was said, `C:` and `S:` lines, one connection after the other.
     pub fn transcript(&self) -> String {
-        self.lock(|state| state.transcript.clone())
+        self.transcripts().concat()
+    }
+
+    /// What was said, by connection.
+    pub fn transcripts(&self) -> Vec<String> {
+        self.lock(|state| state.transcripts.values().cloned().collect())
     }
 
     /// How many connections there were.
@@ -151,9 +157,9 @@ impl Sink {
         let mut writer = stream.try_clone().ok()?;
         let mut reader = BufReader::new(stream);
         let mut message = Received { connection, ..Received::default() };
-        self.answer(&mut writer, "CONNECT", "220 sink.example.net ESMTP")?;
+        self.answer(connection, &mut writer, "CONNECT", "220 sink.example.net ESMTP")?;
         loop {
-            let line = self.line(&mut reader)?;
+            let line = self.line(connection, &mut reader)?;
             let upper = line.to_ascii_uppercase();
             let verb = upper.split([' ', ':']).next().unwrap_or_default();
             let default = match verb {
@@ -166,7 +172,7 @@ impl Sink {
                 "QUIT" => "221 2.0.0 Bye",
                 _ => "502 5.5.2 Error: command not recognized",
             };
-            let code = self.answer(&mut writer, &line, default)?;
+            let code = self.answer(connection, &mut writer, &line, default)?;
             match verb {
                 "MAIL" if code == 250 => {
                     message = Received { connection, mail: argument(&line), ..Received::default() };
@@ -174,7 +180,7 @@ impl Sink {
                 "RCPT" if code / 100 == 2 => message.recipients.push(argument(&line)),
                 "RSET" => message = Received { connection, ..Received::default() },
                 "DATA" if code == 354 => {
-                    message.data = self.data(&mut reader)?;
+                    message.data = self.data(connection, &mut reader)?;
                     let all = std::mem::take(&mut message);
                     self.end(&mut writer, all)?;
                 }
@@ -184,16 +190,16 @@ impl Sink {
         }
     }
 
-    fn data(&self, reader: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
+    fn data(&self, connection: usize, reader: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
         let mut data = Vec::new();
         loop {
             let mut line = Vec::new();
             if reader.read_until(b'\n', &mut line).ok()? == 0 {
-                self.note("C: (closed in data)");
+                self.note(connection, "C: (closed in data)");
                 return None;
             }
             if line == b".\r\n" {
-                self.note("C: (message)");
+                self.note(connection, "C: (message)");
                 return Some(data);
             }
             let text = line.strip_suffix(b"\r\n").unwrap_or(&line);
@@ -203,8 +209,9 @@ impl Sink {
     }
 
     fn end(&self, writer: &mut TcpStream, message: Received) -> Option<()> {
+        let connection = message.connection;
         if !self.lmtp {
-            let code = self.answer(writer, ".", "250 2.0.0 Ok: queued as SINK")?;
+            let code = self.answer(connection, writer, ".", "250 2.0.0 Ok: queued as SINK")?;
             if code / 100 == 2 {
                 self.lock(|state| state.messages.push(message));
             }
@@ -213,7 +220,7 @@ impl Sink {
         let mut taken = Received { recipients: Vec::new(), ..message.clone() };
         for recipient in &message.recipients {
             let key = format!(".{}", recipient.split(' ').next().unwrap_or_default());
-            if self.answer(writer, &key, "250 2.1.5 Ok")? / 100 == 2 {
+            if self.answer(connection, writer, &key, "250 2.1.5 Ok")? / 100 == 2 {
                 taken.recipients.push(recipient.clone());
             }
         }
@@ -224,7 +231,7 @@ impl Sink {
     }
 
     /// Sends the reply to a command; gives its code, or nothing when the connection is to end.
-    fn answer(&self, writer: &mut TcpStream, command: &str, default: &str) -> Option<u16> {
+    fn answer(&self, connection: usize, writer: &mut TcpStream, command: &str, default: &str) -> Option<u16> {
         let upper = command.to_ascii_uppercase();
         let rule = self.lock(|state| {
             let rules = state.rules.iter().rev();
@@ -232,7 +239,7 @@ impl Sink {
         });
         let mut reply = rule.unwrap_or_else(|| default.to_owned());
         if reply == "CLOSE" {
-            self.note("S: (closes)");
+            self.note(connection, "S: (closes)");
             writer.shutdown(std::net::Shutdown::Both).ok();
             return None;
         }
@@ -245,7 +252,7 @@ impl Sink {
             reply = text.to_owned();
         }
         for line in reply.split('\n') {
-            self.note(&format!("S: {line}"));
+            self.note(connection, &format!("S: {line}"));
         }
         writer.write_all(format!("{}\r\n", reply.replace('\n', "\r\n")).as_bytes()).ok()?;
         let code = reply.get(..3)?.parse().ok()?;
@@ -255,21 +262,22 @@ impl Sink {
         Some(code)
     }
 
-    fn line(&self, reader: &mut BufReader<TcpStream>) -> Option<String> {
+    fn line(&self, connection: usize, reader: &mut BufReader<TcpStream>) -> Option<String> {
         let mut bytes = Vec::new();
         if reader.read_until(b'\n', &mut bytes).unwrap_or(0) == 0 {
-            self.note("C: (closed)");
+            self.note(connection, "C: (closed)");
             return None;
         }
         let line = String::from_utf8_lossy(&bytes).trim_end().to_owned();
-        self.note(&format!("C: {line}"));
+        self.note(connection, &format!("C: {line}"));
         Some(line)
     }
 
-    fn note(&self, line: &str) {
+    fn note(&self, connection: usize, line: &str) {
         self.lock(|state| {
-            state.transcript.push_str(line);
-            state.transcript.push('\n');
+            let transcript = state.transcripts.entry(connection).or_default();
+            transcript.push_str(line);
+            transcript.push('\n');
         });
     }
 }
