@@ -10,7 +10,6 @@ use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::unix::pipe;
 use tokio::sync::{Notify, mpsc};
-use tokio::task::LocalSet;
 
 use crate::accept::{Listener, triggers};
 use crate::startup::Startup;
@@ -51,9 +50,8 @@ pub(crate) fn live<S: Service>() -> Result<(), Fatal> {
     let service = Rc::new(S::start(&startup)?);
     let _lock = confine::confine(&startup)?;
 
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let turn = turn::<S>(service, startup, sockets, status);
-    let result = LocalSet::new().block_on(&runtime, turn);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default())?;
+    let result = runtime.block_on(turn::<S>(service, startup, sockets, status));
     // Threads that sit in a system call must not hold up the end.
     runtime.shutdown_background();
     result
