@@ -74,6 +74,11 @@ pub fn before_exec(command: &mut Command, step: impl FnMut() -> io::Result<()> +
     }
 }
 
+/// Arranges for the child to start with no signal blocked, whatever is blocked here: an exec keeps the mask.
+pub fn unblock_signals(command: &mut Command) {
+    before_exec(command, || Ok(nix::sys::signal::SigSet::empty().thread_set_mask()?));
+}
+
 /// Sends `signal` to a process, or to a process group when `pid` is negative; 0 tests whether it exists.
 pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
     // SAFETY: plain system call.

@@ -69,6 +69,8 @@ impl Children {
             descriptors.give(socket.as_fd(), ipc::master::LISTEN + number);
         }
         descriptors.apply(&mut command);
+        // Ours are blocked, to be read from a descriptor.
+        sys::process::unblock_signals(&mut command);
         let child = command.spawn()?;
         let child_entry = Child {
             service: key.to_owned(),

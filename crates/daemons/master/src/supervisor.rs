@@ -314,7 +314,7 @@ fn signals() -> Result<SignalFd, Fatal> {
     {
         set.add(signal);
     }
-    // Blocked here; the standard library unblocks them in what we start.
+    // Blocked here only; see `Children::spawn`.
     set.thread_block()?;
     Ok(SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)
 }
