@@ -67,7 +67,12 @@ impl Service for Pipe {
         let main = &startup.main;
         let params = PipeParams::load(main)?;
         let service = startup.options.service.clone();
-        let system = SystemIds::find(&params.mail_owner, &params.setgid_group);
+        let rights = Rights::load(main)?;
+        // A private instance of an ordinary user has one identity for everything.
+        let system = match rights.is_root() {
+            true => SystemIds::find(&params.mail_owner, &params.setgid_group),
+            false => SystemIds::default(),
+        };
         let attributes = Attributes::parse(&startup.options.arguments, &system).map_err(Fatal::new)?;
         let limit = params.command_time_limit;
         let env = Env::load(main)?;
@@ -79,7 +84,7 @@ impl Service for Pipe {
             splitter: Splitter::new(params.recipient_delimiter.as_str())
                 .with_double_bounce_sender(params.double_bounce_sender.as_str())
                 .with_owner_request_special(params.owner_request_special),
-            rights: Rights::load(main)?,
+            rights,
             spool: startup.spool()?,
             reporter: Reporter::new(main, &env, "pipe_delivery_status_filter", filter)?,
             control: OnceCell::new(),

@@ -37,14 +37,16 @@ impl Service for Spawn {
     fn start(startup: &Startup) -> Result<Self, Fatal> {
         let main = &startup.main;
         let params = SpawnParams::load(main)?;
+        let rights = Rights::load(main)?;
         let owner = find_user(params.mail_owner.as_bytes()).ok().flatten();
-        let owner = owner.map(|owner| Identity::of(&owner));
+        // A private instance of an ordinary user has one identity for everything.
+        let owner = owner.map(|owner| Identity::of(&owner)).filter(|_| rights.is_root());
         let (service, limit) = (&startup.options.service, params.command_time_limit);
         Ok(Self {
             attributes: Attributes::parse(&startup.options.arguments, owner).map_err(Fatal::new)?,
             time_limit: conf::transport_time(main, service, "_time_limit", limit, b's', Some(1))?,
             export: conf::environment::export_list(main)?,
-            rights: Rights::load(main)?,
+            rights,
         })
     }
 
