@@ -85,8 +85,12 @@ fn conf_sinks(params: &FrameParams) -> Result<log::Sinks, Fatal> {
 
 // A program that serves one client at a time has no use for a share.
 fn client_limit<S: Service>(options: &Options) -> Option<usize> {
-    if S::CLIENTS != crate::Clients::Many || options.stand_alone {
-        return Some(1);
+    match S::CLIENTS {
+        // A trigger is over before anybody could want to know that we are busy.
+        crate::Clients::Triggers => return None,
+        crate::Clients::OneByOne => return Some(1),
+        crate::Clients::Many if options.stand_alone => return Some(1),
+        crate::Clients::Many => {}
     }
     match std::env::var(ipc::master::CLIENT_LIMIT).ok().and_then(|text| text.parse().ok()) {
         Some(0) => None,
