@@ -11,6 +11,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 use daemon::{Clients, Connection, Fatal, Service, Startup};
 
@@ -21,6 +22,22 @@ conf::param_set! {
 
 /// The longest datagram; senders cut their lines well below it.
 const LINE_LIMIT: usize = 8192;
+
+/// Lines gather up to this size before they are written.
+const WRITE_SIZE: usize = 64 * 1024;
+
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long lines may wait in the socket.
+///
+/// A busy mail system logs thousands of lines a second; waking up for each would cost more than writing them. The socket
+/// must have room for what comes meanwhile, or its senders would have to wait: that is the kernel's setting.
+fn nap() -> Duration {
+    const ROOM: u32 = 256;
+    let length = std::fs::read_to_string("/proc/sys/net/unix/max_dgram_qlen").unwrap_or_default();
+    let has_room = length.trim().parse::<u32>().is_ok_and(|length| length >= ROOM);
+    if has_room { Duration::from_millis(5) } else { Duration::ZERO }
+}
 
 /// The postlog service.
 #[derive(Debug)]
@@ -53,26 +70,41 @@ impl Service for Postlogd {
 
     async fn serve(self: Rc<Self>, connection: Connection) {
         let Connection::Datagrams(socket) = connection else { return };
-        let mut line = vec![0; LINE_LIMIT + 1];
+        let nap = nap();
+        let mut line = vec![0; LINE_LIMIT];
+        let mut lines = Vec::new();
         loop {
-            match socket.recv(line.get_mut(..LINE_LIMIT).unwrap_or_default()).await {
-                Ok(length) => self.store(line.get(..length).unwrap_or_default()),
-                Err(error) => log::warning!("failed to receive message with recv: {error}"),
+            if let Err(error) = socket.readable().await {
+                log::warning!("failed to receive message with recv: {}", sys::reason(&error));
+                tokio::time::sleep(PAUSE).await;
             }
+            while let Ok(length) = socket.try_recv(&mut line) {
+                self.store(line.get(..length).unwrap_or_default(), &mut lines);
+            }
+            self.write(&mut lines);
+            tokio::time::sleep(nap).await;
         }
     }
 }
 
 impl Postlogd {
-    fn store(&self, line: &[u8]) {
-        match &self.file {
-            Some(file) => {
-                let whole = [line, b"\n"].concat();
-                // One write a line, so that lines of a second writer do not get into ours.
-                let _lost = file.borrow_mut().write_all(&whole);
-            }
-            None => forward(line),
+    fn store(&self, line: &[u8], lines: &mut Vec<u8>) {
+        if self.file.is_none() {
+            return forward(line);
         }
+        lines.extend_from_slice(line);
+        lines.push(b'\n');
+        if lines.len() > WRITE_SIZE {
+            self.write(lines);
+        }
+    }
+
+    // Whole lines in one write, so that those of a second writer do not get into ours.
+    fn write(&self, lines: &mut Vec<u8>) {
+        if let Some(file) = &self.file {
+            let _lost = file.borrow_mut().write_all(lines);
+        }
+        lines.clear();
     }
 }
 
