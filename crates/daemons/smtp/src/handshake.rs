@@ -208,7 +208,11 @@ impl Delivery<'_> {
         let time = self.client.settings.params.smtp_starttls_timeout;
         match session.wire.start_tls(&client, &target, time).await {
             Ok(summary) => {
-                self.log_tls(&summary, session, policy.level);
+                // Where the certificate matters, so does what is wrong with it.
+                let mask = self.client.settings.tls_log;
+                let must_match = policy.level.must_match();
+                let mask = if must_match { mask.with(tls::LogMask::UNTRUSTED) } else { mask };
+                summary.log(mask, &session.namaddrport);
                 let standing = summary.standing;
                 session.tls = Some(summary);
                 if policy.level.must_match() && standing < tls::Standing::Verified {
@@ -251,30 +255,6 @@ impl Delivery<'_> {
             self.bulk_fail(why, Effect::THROTTLE, Some(session)).await;
         }
         Opened::No
-    }
-
-    fn log_tls(&self, summary: &tls::Summary, session: &Session, level: tls::Level) {
-        let loud = self.client.settings.tls_log;
-        let server = &session.namaddrport;
-        if let Some(peer) = &summary.peer {
-            if loud >= 2 {
-                log::info!(
-                    "{server}: subject_CN={}, issuer_CN={}, fingerprint={}, pkey_fingerprint={}",
-                    peer.subject,
-                    peer.issuer,
-                    peer.certificate_digest,
-                    peer.key_digest
-                );
-            }
-            if let Some(problem) = &peer.problem
-                && (loud >= 2 || level.must_match())
-            {
-                log::info!("certificate verification failed for {server}: {problem}");
-            }
-        }
-        if loud >= 1 {
-            log::info!("{}", summary.line(server));
-        }
     }
 
     /// Defers mail for a server at which there is an account: logging in is not possible yet, and without it mail would be refused.

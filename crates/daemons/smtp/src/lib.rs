@@ -221,7 +221,7 @@ impl Client {
         });
         let mut variants = self.tls_variants.borrow_mut();
         let made = variants.entry((protocols, exclude)).or_insert_with_key(|(protocols, exclude)| {
-            base.variant(protocols, exclude).map_err(|error| log::warning!("{error}")).ok()
+            base.variant(protocols, exclude).map_err(|error| error.warn()).ok()
         });
         made.clone()
     }
@@ -241,8 +241,9 @@ fn tls_context(settings: &Settings) -> Option<tls::Client> {
         protocols: params.smtp_tls_protocols.clone(),
         exclude_ciphers: params.smtp_tls_exclude_ciphers.clone(),
         fingerprint_digest: params.smtp_tls_fingerprint_digest.clone(),
+        resume: !params.smtp_tls_session_cache_database.is_empty(),
     });
-    made.map_err(|error| log::warning!("{error}")).ok()
+    made.map_err(|error| error.warn()).ok()
 }
 
 fn list(title: &str, params: &settings::Params, env: &Rc<Env>) -> Option<StringList> {

@@ -140,7 +140,8 @@ impl Delivery<'_> {
         // What held for the session when it was made holds still.
         let level = if session.tls.is_some() { session.level.name() } else { "none" };
         self.status.decide_level(level, crate::feature_status::Verdict::Compliant);
-        if let Some(summary) = session.tls.as_ref().filter(|_| self.client.settings.tls_log >= 1) {
+        let logged = self.client.settings.tls_log.has_any(tls::LogMask::SUMMARY);
+        if let Some(summary) = session.tls.as_ref().filter(|_| logged) {
             log::info!("{}", summary.reuse_line(&session.namaddrport));
         }
         Some(session)

@@ -34,6 +34,7 @@ conf::param_set! {
         smtp_tls_exclude_ciphers, smtp_tls_fingerprint_digest, smtp_tls_key_file, smtp_tls_loglevel,
         smtp_tls_mandatory_exclude_ciphers, smtp_tls_mandatory_protocols, smtp_tls_note_starttls_offer,
         smtp_tls_per_site, smtp_tls_policy_maps, smtp_tls_protocols, smtp_tls_secure_cert_match,
+        smtp_tls_session_cache_database,
         smtp_tls_security_level, smtp_tls_servername, smtp_tls_trust_anchor_file, smtp_tls_verify_cert_match,
         smtp_tls_wrappermode, smtp_use_tls, smtp_xforward_timeout
     }
@@ -104,7 +105,7 @@ pub(crate) struct Settings {
     pub(crate) discard: Keywords,
     pub(crate) services: Services,
     pub(crate) tls_level: tls::Level,
-    pub(crate) tls_log: u32,
+    pub(crate) tls_log: tls::LogMask,
     pub(crate) notify_protocol: bool,
     pub(crate) notify_data: bool,
 }
@@ -192,7 +193,7 @@ impl Settings {
             discard: Keywords::parse(&params.smtp_discard_ehlo_keywords),
             services: Services::read(),
             tls_level: tls_level(&params)?,
-            tls_log: tls_log(&params.smtp_tls_loglevel),
+            tls_log: tls::LogMask::parse(&format!("{prefix}_tls_loglevel"), &params.smtp_tls_loglevel),
             notify_protocol: notify("protocol"),
             notify_data: notify("data"),
             params,
@@ -327,10 +328,6 @@ fn tls_level(params: &Params) -> Result<tls::Level, Fatal> {
         (false, _, true) => tls::Level::May,
         _ => tls::Level::None,
     })
-}
-
-fn tls_log(text: &str) -> u32 {
-    words(text).map(|word| word.parse().unwrap_or(1)).max().unwrap_or(0)
 }
 
 fn warn_unsupported(params: &Params, common: &Common, prefix: &str) {

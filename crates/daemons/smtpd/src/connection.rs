@@ -224,6 +224,12 @@ impl Conversation {
         }
     }
 
+    fn tls_log(&self) -> tls::LogMask {
+        let is_required = self.server.tls.required && self.server.settings.smtpd_tls_req_ccert;
+        let mask = self.server.tls_log;
+        if is_required { mask.with(tls::LogMask::UNTRUSTED) } else { mask }
+    }
+
     async fn start_tls(&mut self) -> Result<(), Loss> {
         // Nothing that was sent in the clear may count later.
         self.input.clear();
@@ -236,9 +242,7 @@ impl Conversation {
         let namaddr = self.session.namaddr().to_owned();
         match timeout(limit, server.accept(socket)).await {
             Ok(Ok((stream, summary))) => {
-                if self.server.tls_log_level > 0 {
-                    log::info!("{}", summary.line(&namaddr));
-                }
+                summary.log(self.tls_log(), &namaddr);
                 self.wire = Wire::Tls(Box::new(stream));
                 self.session.tls_started(summary).await;
                 Ok(())

@@ -60,6 +60,7 @@ conf::param_set! {
         smtpd_tls_dcert_file, smtpd_tls_chain_files, smtpd_tls_CAfile, smtpd_tls_CApath,
         smtpd_tls_protocols, smtpd_tls_mandatory_protocols, smtpd_tls_exclude_ciphers,
         smtpd_tls_mandatory_exclude_ciphers, smtpd_tls_fingerprint_digest, smtpd_starttls_timeout,
-        tls_append_default_CA, smtpd_tls_session_cache_timeout, tls_session_ticket_cipher, tlsmgr_service_name
+        tls_append_default_CA, smtpd_tls_session_cache_timeout, tls_session_ticket_cipher, tlsmgr_service_name,
+        smtpd_tls_ciphers, smtpd_tls_mandatory_ciphers, tls_preempt_cipherlist, tls_server_sni_maps
     }
 }

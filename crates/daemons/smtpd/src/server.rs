@@ -39,7 +39,7 @@ pub struct Server {
     pub(crate) listings: ListingCache,
     pub(crate) tls: TlsLevel,
     pub(crate) has_tls_context: bool,
-    pub(crate) tls_log_level: u32,
+    pub(crate) tls_log: tls::LogMask,
     pub(crate) probe_template: OnceCell<Vec<u8>>,
 }
 
@@ -174,7 +174,7 @@ impl Server {
             listings: ListingCache::default(),
             tls: TlsLevel::parse(&settings)?,
             has_tls_context: false,
-            tls_log_level: settings.smtpd_tls_loglevel.parse().unwrap_or(0),
+            tls_log: tls::LogMask::parse("smtpd_tls_loglevel", &settings.smtpd_tls_loglevel),
             probe_template: OnceCell::new(),
             settings,
         })

@@ -152,15 +152,32 @@ fn context(settings: &Settings, server: &Server, keyring: Option<Arc<Keyring>>) 
         bytes::list::split(&settings.smtpd_tls_chain_files, bytes::list::SEPARATORS)
             .map(PathBuf::from)
             .collect();
-    let has_certificate = !chain_files.is_empty()
-        || [&settings.smtpd_tls_cert_file, &settings.smtpd_tls_eccert_file, &settings.smtpd_tls_dcert_file]
+    let has_legacy_file =
+        [&settings.smtpd_tls_cert_file, &settings.smtpd_tls_eccert_file, &settings.smtpd_tls_dcert_file]
             .iter()
-            .any(|file| !file.is_empty());
-    if !has_certificate && ask {
+            .any(|file| !file.is_empty() && !file.eq_ignore_ascii_case("none"));
+    if has_legacy_file && !chain_files.is_empty() {
+        log::warning!(
+            "Both smtpd_tls_chain_files and one or more of the legacy  smtpd_tls_cert_file, \
+             smtpd_tls_eccert_file or smtpd_tls_dcert_file are non-empty; the legacy  parameters will be ignored"
+        );
+    }
+    if !has_legacy_file && chain_files.is_empty() && ask {
         log::warning!("Need a server cert to request client certs");
     }
     if !server.tls.required && settings.smtpd_tls_req_ccert {
         log::warning!("Can't require client certs unless TLS is required");
+    }
+    if !settings.tls_server_sni_maps.is_empty() {
+        log::warning!("tls_server_sni_maps is not supported: all clients get the default certificate");
+    }
+    let grade = match server.tls.required {
+        true => &settings.smtpd_tls_mandatory_ciphers,
+        false => &settings.smtpd_tls_ciphers,
+    };
+    if !tls::knows_grade(grade) {
+        log::warning!("invalid cipher grade: \"{grade}\": disabling TLS support");
+        return None;
     }
     let mut exclude = settings.smtpd_tls_exclude_ciphers.clone();
     if server.tls.required {
@@ -184,12 +201,13 @@ fn context(settings: &Settings, server: &Server, keyring: Option<Arc<Keyring>>) 
         protocols: protocols.clone(),
         exclude_ciphers: exclude,
         fingerprint_digest: settings.smtpd_tls_fingerprint_digest.clone(),
+        preempt_cipherlist: settings.tls_preempt_cipherlist,
         tickets: keyring.map_or(Tickets::Off, |keyring| Tickets::External(keyring)),
     });
     match made {
         Ok(context) => Some(context),
         Err(error) => {
-            log::warning!("{error}");
+            error.warn();
             None
         }
     }

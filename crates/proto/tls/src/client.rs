@@ -12,6 +12,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
+use crate::digest::Fingerprint;
 use crate::handshake::{Facts, Noted, note_peer, summary};
 use crate::level::Level;
 use crate::server::non_empty;
@@ -50,6 +51,8 @@ pub struct ClientSettings {
     pub exclude_ciphers: String,
     /// `fingerprint_digest`.
     pub fingerprint_digest: String,
+    /// Whether sessions are remembered, as with a `session_cache_database`.
+    pub resume: bool,
 }
 
 /// Whom a client talks to.
@@ -72,7 +75,8 @@ pub struct Client {
     naming: TlsConnector,
     anchors: Anchors,
     keys: Arc<Keys>,
-    digest: Arc<str>,
+    digest: Fingerprint,
+    resume: bool,
 }
 
 impl Client {
@@ -98,11 +102,12 @@ impl Client {
         } else {
             keys = chain::chain_files(&settings.chain_files, &provider)?;
         }
-        let digest = settings.fingerprint_digest.as_str().into();
+        let digest = Fingerprint::by_name(&settings.fingerprint_digest)?;
         Self::assemble(
             anchors,
             Arc::new(Keys { keys }),
             digest,
+            settings.resume,
             &settings.protocols,
             &settings.exclude_ciphers,
         )
@@ -113,7 +118,8 @@ impl Client {
         Self::assemble(
             self.anchors.clone(),
             Arc::clone(&self.keys),
-            Arc::clone(&self.digest),
+            self.digest,
+            self.resume,
             protocols,
             exclude_ciphers,
         )
@@ -122,7 +128,8 @@ impl Client {
     fn assemble(
         anchors: Anchors,
         keys: Arc<Keys>,
-        digest: Arc<str>,
+        digest: Fingerprint,
+        resume: bool,
         protocols: &str,
         exclude: &str,
     ) -> Result<Self, Error> {
@@ -135,16 +142,21 @@ impl Client {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(AnyServer { provider }))
             .with_client_cert_resolver(resolver);
-        config.resumption = Resumption::in_memory_sessions(SESSION_LIMIT);
+        let sessions = || match resume {
+            true => Resumption::in_memory_sessions(SESSION_LIMIT),
+            false => Resumption::disabled(),
+        };
+        config.resumption = sessions();
         let naming = config.clone();
         config.enable_sni = false;
-        config.resumption = Resumption::in_memory_sessions(SESSION_LIMIT);
+        config.resumption = sessions();
         Ok(Self {
             silent: TlsConnector::from(Arc::new(config)),
             naming: TlsConnector::from(Arc::new(naming)),
             anchors,
             keys,
             digest,
+            resume,
         })
     }
 
@@ -167,7 +179,7 @@ impl Client {
         let stream = result.map_err(from_io)?;
         let (_, connection) = stream.get_ref();
         let chain = connection.peer_certificates().unwrap_or_default();
-        let leaf = chain.first().map(|leaf| peer::read(leaf, &self.digest));
+        let leaf = chain.first().map(|leaf| peer::read(leaf, self.digest));
         let facts = Facts {
             version: connection.protocol_version(),
             suite: connection.negotiated_cipher_suite().map(|suite| suite.suite()),

@@ -13,7 +13,7 @@ use rustls::{HandshakeKind, NamedGroup, ProtocolVersion, SignatureScheme};
 
 use crate::keyinfo::KeyInfo;
 use crate::protocols;
-use crate::summary::{KeyExchange, Role, Signature, Standing, Summary};
+use crate::summary::{Role, Signature, Standing, Summary};
 
 /// What the callbacks saw.
 #[derive(Default)]
@@ -96,18 +96,17 @@ pub(crate) fn summary(role: Role, facts: &Facts, notes: Notes, peer_key: Option<
     }
 }
 
-fn key_exchange(group: NamedGroup) -> Option<KeyExchange> {
-    let named = |name| KeyExchange { name, curve: None };
-    let curve = |curve| KeyExchange { name: "ECDHE", curve: Some(curve) };
+/// The group as OpenSSL calls it since 3.0, which is what Postfix logs since it asks for the name of the group.
+fn key_exchange(group: NamedGroup) -> Option<&'static str> {
     Some(match group {
-        NamedGroup::X25519 => named("X25519"),
-        NamedGroup::X448 => named("X448"),
-        NamedGroup::X25519MLKEM768 => named("X25519MLKEM768"),
-        NamedGroup::secp256r1MLKEM768 => named("SecP256r1MLKEM768"),
-        NamedGroup::MLKEM768 => named("MLKEM768"),
-        NamedGroup::secp256r1 => curve("prime256v1"),
-        NamedGroup::secp384r1 => curve("secp384r1"),
-        NamedGroup::secp521r1 => curve("secp521r1"),
+        NamedGroup::X25519 => "x25519",
+        NamedGroup::X448 => "x448",
+        NamedGroup::secp256r1 => "secp256r1",
+        NamedGroup::secp384r1 => "secp384r1",
+        NamedGroup::secp521r1 => "secp521r1",
+        NamedGroup::X25519MLKEM768 => "X25519MLKEM768",
+        NamedGroup::secp256r1MLKEM768 => "SecP256r1MLKEM768",
+        NamedGroup::MLKEM768 => "MLKEM768",
         _ => return None,
     })
 }

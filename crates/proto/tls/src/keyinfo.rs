@@ -29,6 +29,17 @@ impl KeyInfo {
         }
     }
 
+    /// Whether a private key of this algorithm can belong to it.
+    pub(crate) fn is_of(&self, algorithm: rustls::SignatureAlgorithm) -> bool {
+        use rustls::SignatureAlgorithm as A;
+        match algorithm {
+            A::RSA => self.name == "RSA-PSS",
+            A::ECDSA => self.name == "ECDSA",
+            A::ED25519 => self.name == "ED25519",
+            _ => false,
+        }
+    }
+
     /// The facts about a signature made with this key.
     pub(crate) fn signature(&self, scheme: SignatureScheme) -> Option<Signature> {
         (!self.name.is_empty()).then(|| Signature {

@@ -16,12 +16,15 @@
 
 mod chain;
 mod client;
+mod digest;
 mod handshake;
 mod keyinfo;
 mod keyring;
 mod level;
+mod log_mask;
 mod names;
 mod peer;
+mod problem;
 mod protocols;
 mod server;
 mod summary;
@@ -31,8 +34,10 @@ mod trust;
 pub use client::{Client, ClientSettings, ClientStream, Target};
 pub use keyring::Keyring;
 pub use level::Level;
+pub use log_mask::LogMask;
+pub use protocols::knows_grade;
 pub use server::{AskCertificate, Server, ServerSettings, ServerStream};
-pub use summary::{KeyExchange, Peer, Role, Signature, Standing, Summary};
+pub use summary::{Peer, Problem, Role, Signature, Standing, Summary};
 pub use tickets::Tickets;
 
 /// The TLS library's own types, for implementing [`Tickets::External`].
@@ -41,7 +46,7 @@ pub use rustls::server::ProducesTickets;
 /// What can go wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The context cannot be made from these settings.
+    /// The context cannot be made from these settings. One line for each warning; see [`Error::warn`].
     #[error("{0}")]
     Setup(String),
     /// The peers could not agree, or one of them broke the rules.
@@ -56,6 +61,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Logs why a context cannot be made.
+    pub fn warn(&self) {
+        self.to_string().lines().for_each(|line| log::warning!("{line}"));
+    }
+
     /// Logs a failed handshake as Postfix does; `peer` is `name[address]`.
     pub fn log(&self, role: Role, peer: &str) {
         let what = match role {
@@ -68,7 +78,7 @@ impl Error {
                 log::warning!("TLS library problem: {text}");
             }
             Self::Lost => log::info!("{what} {peer}: lost connection"),
-            Self::Io(error) => log::info!("{what} {peer}: {error}"),
+            Self::Io(error) => log::info!("{what} {peer}: {}", system_text(error)),
         }
     }
 }
@@ -76,11 +86,20 @@ impl Error {
 fn from_io(error: std::io::Error) -> Error {
     use std::io::ErrorKind;
     match error.kind() {
-        ErrorKind::UnexpectedEof
-        | ErrorKind::ConnectionReset
-        | ErrorKind::BrokenPipe
-        | ErrorKind::ConnectionAborted => Error::Lost,
-        ErrorKind::InvalidData => Error::Handshake(error.to_string()),
+        ErrorKind::UnexpectedEof => Error::Lost,
+        ErrorKind::InvalidData => {
+            let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            Error::Handshake(inner.map_or_else(|| error.to_string(), problem::describe))
+        }
         _ => Error::Io(error),
+    }
+}
+
+/// What the C library says of an error.
+fn system_text(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error ") {
+        Some((text, _)) => text.to_owned(),
+        None => text,
     }
 }

@@ -3,6 +3,7 @@
 use rustls::pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Name};
 
+use crate::digest::Fingerprint;
 use crate::keyinfo::KeyInfo;
 use crate::summary::Peer;
 
@@ -15,7 +16,7 @@ pub(crate) struct Leaf {
 }
 
 /// Reads a leaf certificate. A malformed one gives nothing but empty fields.
-pub(crate) fn read(certificate: &CertificateDer<'_>, digest: &str) -> Leaf {
+pub(crate) fn read(certificate: &CertificateDer<'_>, digest: Fingerprint) -> Leaf {
     let Ok((_, parsed)) = X509Certificate::from_der(certificate) else {
         return Leaf { peer: Peer::default(), key: KeyInfo::default(), names: Vec::new() };
     };
@@ -39,8 +40,8 @@ pub(crate) fn read(certificate: &CertificateDer<'_>, digest: &str) -> Leaf {
             issuer: common_name(parsed.issuer())
                 .or_else(|| organization(parsed.issuer()))
                 .unwrap_or_default(),
-            certificate_digest: fingerprint(certificate, digest),
-            key_digest: fingerprint(parsed.public_key().raw, digest),
+            certificate_digest: digest.of(certificate),
+            key_digest: digest.of(parsed.public_key().raw),
             problem: None,
         },
         key: KeyInfo::of(parsed.public_key()),
@@ -56,11 +57,6 @@ pub(crate) fn issuer_of(certificate: &CertificateDer<'_>) -> Option<(String, boo
     Some((printable(&line), parsed.issuer().as_raw() == parsed.subject().as_raw()))
 }
 
-/// Whether `digest` can be computed here.
-pub(crate) fn knows_digest(digest: &str) -> bool {
-    hash(digest).is_some()
-}
-
 fn common_name(name: &X509Name<'_>) -> Option<String> {
     name.iter_common_name().next().and_then(|value| value.as_str().ok()).map(printable)
 }
@@ -73,28 +69,4 @@ fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c == ' ' || c.is_ascii_graphic() || !c.is_ascii() && !c.is_control() { c } else { '?' })
         .collect()
-}
-
-fn fingerprint(data: &[u8], digest: &str) -> String {
-    let Some(hash) = hash(digest) else {
-        return String::new();
-    };
-    let output = hash.hash(data);
-    let pairs: Vec<String> = output.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
-    pairs.join(":")
-}
-
-/// The digests that come with the cipher suites.
-fn hash(digest: &str) -> Option<&'static dyn rustls::crypto::hash::Hash> {
-    use rustls::SupportedCipherSuite::Tls13;
-    use rustls::crypto::aws_lc_rs::cipher_suite::{TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384};
-    let suite = match digest.to_ascii_lowercase().as_str() {
-        "sha256" | "sha-256" => TLS13_AES_128_GCM_SHA256,
-        "sha384" | "sha-384" => TLS13_AES_256_GCM_SHA384,
-        _ => return None,
-    };
-    match suite {
-        Tls13(suite) => Some(suite.common.hash_provider),
-        _ => None,
-    }
 }

@@ -151,10 +151,18 @@ pub(crate) fn versions(list: &str) -> Result<Vec<&'static SupportedProtocolVersi
     Ok(left)
 }
 
+/// Whether there is a cipher grade of that name. They all mean the same nine suites, but for that of those that do not encrypt.
+pub fn knows_grade(name: &str) -> bool {
+    ["high", "medium", "low", "export"].iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
 /// The library's provider without the suites that `exclude` (one or more `_exclude_ciphers` values) names.
 pub(crate) fn provider(exclude: &str) -> Result<Arc<CryptoProvider>, Error> {
     let mut provider = aws_lc_rs::default_provider();
     let excluded: Vec<&str> = exclude.split([' ', '\t', ',', ':']).filter(|word| !word.is_empty()).collect();
+    if let Some(word) = excluded.iter().find(|word| word.starts_with(['!', '+', '-', '@'])) {
+        return Err(Error::Setup(format!("invalid unary '!+-@' in cipher exclusion: {word}")));
+    }
     provider.cipher_suites.retain(|suite| !is_excluded(suite, &excluded));
     if provider.cipher_suites.is_empty() {
         return Err(Error::Setup(format!(

@@ -14,6 +14,7 @@ use rustls::{
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 
+use crate::digest::Fingerprint;
 use crate::handshake::{Facts, Noted, note_peer, summary};
 use crate::summary::{Role, Standing, Summary};
 use crate::tickets::Tickets;
@@ -62,6 +63,8 @@ pub struct ServerSettings {
     pub exclude_ciphers: String,
     /// `fingerprint_digest`.
     pub fingerprint_digest: String,
+    /// `tls_preempt_cipherlist`: our order of ciphers counts.
+    pub preempt_cipherlist: bool,
     /// Session tickets.
     pub tickets: Tickets,
 }
@@ -71,26 +74,21 @@ pub struct ServerSettings {
 pub struct Server {
     acceptor: TlsAcceptor,
     anchors: Anchors,
-    digest: Arc<str>,
+    digest: Fingerprint,
 }
 
 impl Server {
     /// Reads all files and makes the context.
     pub fn new(settings: &ServerSettings) -> Result<Self, Error> {
-        let provider = protocols::provider(&settings.exclude_ciphers)?;
         let versions = protocols::versions(&settings.protocols)?;
+        let digest = Fingerprint::by_name(&settings.fingerprint_digest)?;
+        let provider = protocols::provider(&settings.exclude_ciphers)?;
         let anchors = Anchors::load(
             non_empty(&settings.ca_file),
             non_empty(&settings.ca_path),
             settings.append_default_ca,
             &provider,
         )?;
-        if settings.ask == AskCertificate::Yes && !peer::knows_digest(&settings.fingerprint_digest) {
-            log::warning!(
-                "TLS fingerprint digest \"{}\" is not supported: certificate fingerprints will be empty",
-                settings.fingerprint_digest
-            );
-        }
         let keys = Keys { keys: keys(settings, &provider)? };
         let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&versions)
@@ -103,17 +101,14 @@ impl Server {
             })),
         };
         let mut config = config.with_cert_resolver(Arc::new(keys));
+        config.ignore_client_order = settings.preempt_cipherlist;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         if let Some(ticketer) = settings.tickets.producer() {
             config.ticketer = ticketer;
             config.send_tls13_tickets = 1;
         }
-        Ok(Self {
-            acceptor: TlsAcceptor::from(Arc::new(config)),
-            anchors,
-            digest: settings.fingerprint_digest.as_str().into(),
-        })
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), anchors, digest })
     }
 
     /// Does the handshake. The caller limits the time, and must have thrown away whatever it had read in advance.
@@ -125,7 +120,7 @@ impl Server {
         let stream = result.map_err(from_io)?;
         let (_, connection) = stream.get_ref();
         let chain = connection.peer_certificates().unwrap_or_default();
-        let leaf = chain.first().map(|leaf| peer::read(leaf, &self.digest));
+        let leaf = chain.first().map(|leaf| peer::read(leaf, self.digest));
         let facts = Facts {
             version: connection.protocol_version(),
             suite: connection.negotiated_cipher_suite().map(|suite| suite.suite()),
@@ -133,7 +128,6 @@ impl Server {
             kind: connection.handshake_kind(),
         };
         let mut summary = summary(Role::Server, &facts, notes, leaf.as_ref().map(|leaf| &leaf.key));
-        summary.sni = connection.server_name().map(str::to_owned);
         if let Some(mut leaf) = leaf {
             let trusted = self.anchors.check_client(chain);
             summary.standing = if trusted.is_ok() { Standing::Trusted } else { Standing::Untrusted };
@@ -152,17 +146,21 @@ fn keys(settings: &ServerSettings, provider: &CryptoProvider) -> Result<Vec<Arc<
         log::warning!("DSA certificates are not supported: ignoring \"{}\"", settings.dcert_file.display());
     }
     let mut keys = Vec::new();
+    let mut is_anonymous = false;
     for (what, cert, key) in [
         ("RSA", &settings.cert_file, &settings.key_file),
         ("ECDSA", &settings.eccert_file, &settings.eckey_file),
     ] {
         let Some(cert) = non_empty(cert) else { continue };
-        if cert.as_os_str() == "none" {
-            return Err(Error::Setup(
-                "a TLS server without certificate is not supported: disabling TLS support".to_owned(),
-            ));
+        if what == "RSA" && cert.as_os_str().eq_ignore_ascii_case("none") {
+            is_anonymous = true;
+            continue;
         }
         keys.push(chain::pair(what, cert, non_empty(key).unwrap_or(cert), provider)?);
+    }
+    if keys.is_empty() && is_anonymous {
+        let text = "a TLS server without certificate is not supported: disabling TLS support";
+        return Err(Error::Setup(text.to_owned()));
     }
     if keys.is_empty() {
         return Err(Error::Setup("No server certs available. TLS won't be enabled".to_owned()));

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::log_mask::LogMask;
+
 /// Which end we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -24,15 +26,6 @@ pub enum Standing {
     Verified,
 }
 
-/// The key exchange of TLS 1.3.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyExchange {
-    /// Method or group.
-    pub name: &'static str,
-    /// Curve, if the method does not say.
-    pub curve: Option<&'static str>,
-}
-
 /// A handshake signature of TLS 1.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signature {
@@ -53,12 +46,41 @@ pub struct Peer {
     pub subject: String,
     /// Common name (or organisation) of the issuer, printable.
     pub issuer: String,
-    /// Digest of the certificate, `AA:BB:...`; empty if the digest is not available.
+    /// Digest of the certificate, `AA:BB:...`.
     pub certificate_digest: String,
     /// Digest of the public key.
     pub key_digest: String,
-    /// Why the chain is not trusted, in the words of the log.
-    pub problem: Option<String>,
+    /// Why the chain is not trusted.
+    pub problem: Option<Problem>,
+}
+
+/// Why a peer's chain is not trusted, in the words of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// The certificate is its own issuer.
+    SelfSigned,
+    /// The chain ends here, and not at a trust anchor.
+    UntrustedIssuer(String),
+    /// It is meant for other things.
+    Purpose,
+    /// Anything else.
+    Other(String),
+}
+
+impl Problem {
+    fn line(&self, role: Role, peer: &str) -> String {
+        let purpose = match role {
+            Role::Server => "client",
+            Role::Client => "server",
+        };
+        let failed = format!("certificate verification failed for {peer}");
+        match self {
+            Self::SelfSigned => format!("{failed}: self-signed certificate"),
+            Self::UntrustedIssuer(issuer) => format!("{failed}: untrusted issuer {issuer}"),
+            Self::Purpose => format!("{failed}: not designated for use as a {purpose} certificate"),
+            Self::Other(text) => format!("{purpose} {failed}: {text}"),
+        }
+    }
 }
 
 /// One established session.
@@ -72,8 +94,8 @@ pub struct Summary {
     pub cipher: &'static str,
     /// Key size of the suite.
     pub bits: u16,
-    /// TLS 1.3 only, as in Postfix.
-    pub key_exchange: Option<KeyExchange>,
+    /// The group of the key exchange; TLS 1.3 only, as in Postfix.
+    pub key_exchange: Option<&'static str>,
     /// Absent in a resumed session and below TLS 1.3.
     pub server_signature: Option<Signature>,
     /// Absent without client certificate, in a resumed session and below TLS 1.3.
@@ -84,11 +106,59 @@ pub struct Summary {
     pub peer: Option<Peer>,
     /// An earlier session was resumed.
     pub resumed: bool,
-    /// The name the client asked for (server side).
+    /// The name that the client asked for, if the certificate was chosen by it (server side).
     pub sni: Option<String>,
 }
 
 impl Summary {
+    /// Logs what is asked for; `peer` is `name[address]`, with `:port` for a client.
+    pub fn log(&self, mask: LogMask, peer: &str) {
+        if mask.has_any(LogMask::CACHE) && self.resumed {
+            let how = if self.role == Role::Server { " (RFC 5077 session ticket)" } else { "" };
+            log::info!("{peer}: Reusing old session{how}");
+        }
+        if let Some(shown) = &self.peer {
+            self.log_peer(mask, peer, shown);
+        }
+        if mask.has_any(LogMask::SUMMARY) {
+            log::info!("{}", self.line(peer));
+        }
+    }
+
+    /// The trust of a server is logged before its names, that of a client after them.
+    fn log_peer(&self, mask: LogMask, peer: &str, shown: &Peer) {
+        let mut names = LogMask::VERBOSE.with(LogMask::PEERCERT);
+        if self.role == Role::Client {
+            names = names.with(LogMask::CERTMATCH);
+            self.log_trust(mask, peer, shown);
+        }
+        if mask.has_any(names) {
+            log::info!(
+                "{peer}: subject_CN={}, issuer={}, cert fingerprint={}, pkey fingerprint={}",
+                shown.subject,
+                shown.issuer,
+                shown.certificate_digest,
+                shown.key_digest
+            );
+        }
+        if self.role == Role::Server {
+            self.log_trust(mask, peer, shown);
+        }
+    }
+
+    fn log_trust(&self, mask: LogMask, peer: &str, shown: &Peer) {
+        let Some(problem) = shown.problem.as_ref().filter(|_| mask.has_any(LogMask::UNTRUSTED)) else {
+            return;
+        };
+        if self.resumed {
+            log::info!(
+                "{peer}: re-using session with untrusted certificate, look for details earlier in the log"
+            );
+        } else {
+            log::info!("{}", problem.line(self.role, peer));
+        }
+    }
+
     /// The log line of level 1; `peer` is `name[address]`, with `:port` for a client.
     pub fn line(&self, peer: &str) -> String {
         self.worded(peer, "established")
@@ -106,9 +176,8 @@ impl Summary {
             "\t(using {} with cipher {} ({}/{} bits)",
             self.protocol, self.cipher, self.bits, self.bits
         );
-        if let Some(exchange) = &self.key_exchange {
-            lines.push(std::mem::replace(&mut line, "\t".to_owned()));
-            append_exchange(&mut line, exchange);
+        if let Some(exchange) = self.key_exchange {
+            lines.push(std::mem::replace(&mut line, format!("\t key-exchange {exchange}")));
         }
         if let Some(signature) = &self.server_signature {
             if self.key_exchange.is_none() {
@@ -159,8 +228,8 @@ impl Summary {
                 self.protocol, self.cipher, self.bits, self.bits
             ),
         );
-        if let Some(exchange) = &self.key_exchange {
-            append_exchange(&mut line, exchange);
+        if let Some(exchange) = self.key_exchange {
+            append(&mut line, format_args!(" key-exchange {exchange}"));
         }
         if let Some(signature) = &self.server_signature {
             append_signature(&mut line, "server", signature);
@@ -175,13 +244,6 @@ impl Summary {
 fn append(line: &mut String, text: std::fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     line.write_fmt(text).unwrap_or_default();
-}
-
-fn append_exchange(line: &mut String, exchange: &KeyExchange) {
-    append(line, format_args!(" key-exchange {}", exchange.name));
-    if let Some(curve) = exchange.curve {
-        append(line, format_args!(" ({curve})"));
-    }
 }
 
 fn append_signature(line: &mut String, side: &str, signature: &Signature) {
@@ -213,7 +275,7 @@ mod tests {
             protocol: "TLSv1.3",
             cipher: "TLS_AES_256_GCM_SHA384",
             bits: 256,
-            key_exchange: Some(KeyExchange { name: "X25519", curve: None }),
+            key_exchange: Some("x25519"),
             server_signature: Some(Signature {
                 name: "RSA-PSS",
                 curve: None,
@@ -233,7 +295,7 @@ mod tests {
         assert_eq!(
             summary().line("h.example[192.0.2.1]"),
             "Anonymous TLS connection established from h.example[192.0.2.1]: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 \
-             (256/256 bits) key-exchange X25519 server-signature RSA-PSS (2048 bits) server-digest SHA256"
+             (256/256 bits) key-exchange x25519 server-signature RSA-PSS (2048 bits) server-digest SHA256"
         );
     }
 
@@ -243,7 +305,7 @@ mod tests {
             summary().received(crate::AskCertificate::No),
             [
                 "\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)",
-                "\t key-exchange X25519 server-signature RSA-PSS (2048 bits) server-digest SHA256)",
+                "\t key-exchange x25519 server-signature RSA-PSS (2048 bits) server-digest SHA256)",
                 "\t(No client certificate requested)"
             ]
         );

@@ -12,6 +12,7 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::{CertificateError, DistinguishedName, RootCertStore};
 
 use crate::Error;
+use crate::summary::Problem;
 
 /// The anchors of one context, with a checker for either direction if there are any.
 #[derive(Clone, Default)]
@@ -36,7 +37,7 @@ impl Anchors {
                 && let (Some(file), Some(error)) = (file, loaded.errors.first())
             {
                 return Err(Error::Setup(format!(
-                    "cannot load Certification Authority data, CAfile=\"{}\": disabling TLS support: {error}",
+                    "cannot load Certification Authority data, CAfile=\"{}\": disabling TLS support\nTLS library problem: {error}",
                     file.display()
                 )));
             }
@@ -66,12 +67,12 @@ impl Anchors {
     }
 
     /// `Err` says why a server's chain is not trusted. Names are somebody else's business.
-    pub(crate) fn check_server(&self, chain: &[CertificateDer<'_>]) -> Result<(), String> {
+    pub(crate) fn check_server(&self, chain: &[CertificateDer<'_>]) -> Result<(), Problem> {
         let (Some((leaf, rest)), Some(verifier)) = (chain.split_first(), &self.servers) else {
             return Err(untrusted(chain));
         };
         // The chain is checked before the name: a complaint about the name means that the chain is good.
-        let nobody = ServerName::try_from("invalid.").map_err(|error| error.to_string())?;
+        let nobody = ServerName::try_from("invalid.").map_err(|error| Problem::Other(error.to_string()))?;
         match verifier.verify_server_cert(leaf, rest, &nobody, &[], UnixTime::now()) {
             Ok(_) => Ok(()),
             Err(rustls::Error::InvalidCertificate(
@@ -82,7 +83,7 @@ impl Anchors {
     }
 
     /// `Err` says why a client's chain is not trusted.
-    pub(crate) fn check_client(&self, chain: &[CertificateDer<'_>]) -> Result<(), String> {
+    pub(crate) fn check_client(&self, chain: &[CertificateDer<'_>]) -> Result<(), Problem> {
         let (Some((leaf, rest)), Some(verifier)) = (chain.split_first(), &self.clients) else {
             return Err(untrusted(chain));
         };
@@ -93,34 +94,29 @@ impl Anchors {
     }
 }
 
-fn reason(error: &rustls::Error, chain: &[CertificateDer<'_>]) -> String {
-    match error {
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => untrusted(chain),
-        rustls::Error::InvalidCertificate(
-            CertificateError::Expired | CertificateError::ExpiredContext { .. },
-        ) => "certificate has expired".to_owned(),
-        rustls::Error::InvalidCertificate(
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
-        ) => "certificate not yet valid".to_owned(),
-        rustls::Error::InvalidCertificate(
-            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. },
-        ) => "not designated for use as this kind of certificate".to_owned(),
-        other => other.to_string(),
+fn reason(error: &rustls::Error, chain: &[CertificateDer<'_>]) -> Problem {
+    let rustls::Error::InvalidCertificate(why) = error else {
+        return Problem::Other(error.to_string());
+    };
+    match why {
+        CertificateError::UnknownIssuer => untrusted(chain),
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            Problem::Other("certificate has expired".to_owned())
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            Problem::Other("certificate not yet valid".to_owned())
+        }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => Problem::Purpose,
+        other => Problem::Other(other.to_string()),
     }
 }
 
-fn untrusted(chain: &[CertificateDer<'_>]) -> String {
-    let Some(last) = chain.last() else {
-        return "no certificate".to_owned();
-    };
-    crate::peer::issuer_of(last).map_or_else(
-        || "malformed certificate".to_owned(),
+fn untrusted(chain: &[CertificateDer<'_>]) -> Problem {
+    let last = chain.last().and_then(crate::peer::issuer_of);
+    last.map_or_else(
+        || Problem::Other("malformed certificate".to_owned()),
         |(issuer, own)| {
-            if own && chain.len() == 1 {
-                "self-signed certificate".to_owned()
-            } else {
-                format!("untrusted issuer {issuer}")
-            }
+            if own && chain.len() == 1 { Problem::SelfSigned } else { Problem::UntrustedIssuer(issuer) }
         },
     )
 }

@@ -61,6 +61,7 @@ impl Files {
         ClientSettings {
             ca_file: self.path("ca.pem"),
             fingerprint_digest: "sha256".into(),
+            resume: true,
             ..ClientSettings::default()
         }
     }
@@ -106,7 +107,7 @@ async fn trust_and_names() {
         format!(
             "Verified TLS connection established to mail.example[192.0.2.1]:25: TLSv1.3 with cipher \
              TLS_AES_256_GCM_SHA384 (256/256 bits) key-exchange {} server-signature RSA-PSS (2048 bits) server-digest SHA256",
-            ours.key_exchange.unwrap().name
+            ours.key_exchange.unwrap()
         )
     );
     assert!(
@@ -127,7 +128,10 @@ async fn trust_and_names() {
     let nobody = Client::new(&ClientSettings::default()).unwrap();
     let untrusted = shake(&server, &nobody, &target(&["mail.example".into()])).await.1;
     assert_eq!(untrusted.standing, Standing::Untrusted);
-    assert_eq!(untrusted.peer.unwrap().problem.unwrap(), "untrusted issuer /CN=Test-CA");
+    assert_eq!(
+        untrusted.peer.unwrap().problem.unwrap(),
+        tls::Problem::UntrustedIssuer("/CN=Test-CA".to_owned())
+    );
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -224,13 +228,24 @@ fn files_that_do_not_fit() {
     let why = |settings: &ServerSettings| Server::new(settings).err().unwrap().to_string();
     let mut settings = files.server();
     settings.key_file = files.path("ec.key");
-    assert!(why(&settings).contains("does not match next certificate"), "{}", why(&settings));
+    assert_eq!(
+        why(&settings),
+        format!(
+            "RSA private key in {} does not match public key in {}: disabling TLS support",
+            files.path("ec.key").display(),
+            files.path("rsa.pem").display()
+        )
+    );
+    settings.key_file = files.path("ca.key");
+    assert!(why(&settings).starts_with("cannot get RSA private key from file \""), "{}", why(&settings));
+    assert!(why(&settings).ends_with("TLS library problem: key values mismatch"), "{}", why(&settings));
     settings.cert_file = Path::new("/nonexistent").into();
     assert_eq!(
         why(&settings),
-        "cannot get RSA certificate from file \"/nonexistent\": disabling TLS support"
+        "cannot get RSA certificate from file \"/nonexistent\": disabling TLS support\n\
+         TLS library problem: /nonexistent: No such file or directory"
     );
     assert_eq!(why(&ServerSettings::default()), "No server certs available. TLS won't be enabled");
     let bad = ServerSettings { chain_files: vec![files.path("rsa.pem")], ..ServerSettings::default() };
-    assert!(why(&bad).ends_with("key not first"));
+    assert!(why(&bad).contains(": key not first\nerror loading private keys and certificates from: "));
 }
