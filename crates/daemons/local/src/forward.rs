@@ -99,12 +99,13 @@ impl Delivery<'_> {
         let time = format!("{} {}", posted.as_secs(), posted.subsec_micros());
         submission.record(RecordType::Time, time.as_bytes()).await?;
         submission.record(RecordType::Sender, &state.sender).await?;
-        if state.dsn_ret != 0 {
-            submission.attribute("ret_flags", state.dsn_ret.to_string().as_bytes()).await?;
+        // As Postfix does, from the request: also for lists, whose owner the sender's own reports do not concern.
+        if request.dsn_ret != 0 {
+            submission.attribute("ret_flags", request.dsn_ret.to_string().as_bytes()).await?;
         }
         let client = &request.client;
         for (name, value) in [
-            ("envelope_id", &state.dsn_envid),
+            ("envelope_id", &request.dsn_envid),
             ("log_client_name", &client.name),
             ("log_client_address", &client.address),
             ("log_protocol_name", &client.protocol),
