@@ -1,9 +1,9 @@
 //! local(8) - the delivery agent for the accounts of this machine.
 //!
-//! Each recipient goes through these steps until one takes it: aliases ([`alias`](mod@alias)), the account's .forward
-//! file ([`dotforward`]), its mailbox by whatever way is configured ([`account`]), and what is configured for unknown
-//! users ([`unknown`]). What aliases and .forward files list ([`token`]) is an address, which goes through the same steps
-//! or becomes a new message ([`forward`]), a `|command`, a `/file/name`, or an `:include:` file with more of these.
+//! Each recipient goes through these steps until one takes it: aliases (`alias.rs`), the account's .forward
+//! file (`dotforward.rs`), its mailbox by whatever way is configured (`account.rs`), and what is configured for unknown
+//! users (`unknown.rs`). What aliases and .forward files list (`token.rs`) is an address, which goes through the same steps
+//! or becomes a new message (`forward.rs`), a `|command`, a `/file/name`, or an `:include:` file with more of these.
 //!
 //! Trust: the queue manager's requests and root's tables. Users own their .forward and :include: files and may own alias
 //! tables; what such a file names is done with that user's rights, and with those of `default_privs` when the file is
