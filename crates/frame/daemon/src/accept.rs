@@ -2,9 +2,11 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::net::{TcpListener, UnixDatagram, UnixListener, UnixStream, unix::pipe};
 
 use crate::{Connection, Fatal, Options, Transport};
@@ -45,29 +47,43 @@ impl Listener {
     }
 
     /// The next client. Another process may snatch a client away; that is not an error but a longer wait.
-    pub(crate) async fn accept(&mut self) -> io::Result<Connection> {
+    pub(crate) fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
         match self {
-            Self::Tcp(listener) => {
-                let (socket, peer) = listener.accept().await?;
-                Ok(Connection::Tcp(socket, peer))
+            Self::Tcp(listener) => listener
+                .poll_accept(context)
+                .map_ok(|(socket, peer)| Accepted::Client(Connection::Tcp(socket, peer))),
+            Self::Unix(listener) => {
+                listener.poll_accept(context).map_ok(|(socket, _)| Accepted::Client(Connection::Unix(socket)))
             }
-            Self::Unix(listener) => Ok(Connection::Unix(listener.accept().await?.0)),
-            Self::Pass(listener) => passed(listener.accept().await?.0).await,
+            Self::Pass(listener) => {
+                listener.poll_accept(context).map_ok(|(socket, _)| Accepted::Carrier(socket))
+            }
             Self::Fifo(fifo) => {
-                let mut requests = Vec::with_capacity(TRIGGER_LIMIT);
-                fifo.read_buf(&mut requests).await?;
-                Ok(Connection::Triggers(requests))
+                let mut requests = vec![0; TRIGGER_LIMIT];
+                let mut buffer = ReadBuf::new(&mut requests);
+                ready!(Pin::new(fifo).poll_read(context, &mut buffer))?;
+                let length = buffer.filled().len();
+                requests.truncate(length);
+                Poll::Ready(Ok(Accepted::Client(Connection::Triggers(requests))))
             }
             Self::Datagrams(socket) => match socket.take() {
-                Some(socket) => Ok(Connection::Datagrams(socket)),
-                None => std::future::pending().await,
+                Some(socket) => Poll::Ready(Ok(Accepted::Client(Connection::Datagrams(socket)))),
+                None => Poll::Pending,
             },
         }
     }
 }
 
-async fn passed(carrier: UnixStream) -> io::Result<Connection> {
-    carrier.readable().await?;
+/// What was accepted.
+pub(crate) enum Accepted {
+    Client(Connection),
+    /// A client comes through this one.
+    Carrier(UnixStream),
+}
+
+/// Receives the client from its carrier, who gets a little time for it.
+pub(crate) async fn passed(carrier: UnixStream) -> io::Result<Connection> {
+    tokio::time::timeout(TRIGGER_PATIENCE, carrier.readable()).await??;
     let fd = sys::descriptor::receive(carrier.as_fd())?;
     let socket = std::net::TcpStream::from(fd);
     socket.set_nonblocking(true)?;

@@ -44,9 +44,11 @@ fn owner(name: &str) -> Result<(sys::User, Vec<u32>), Fatal> {
     Ok((user, groups))
 }
 
-// A service with one process must not have two for a moment after a reload: the new one waits for the old one here.
+// A service with one process must not have two for a moment after a reload: the new one waits for the old one here. Where
+// processes share a limit of clients, one that ends its last session and one that takes new ones may be there together.
 fn instance_lock(startup: &Startup) -> Result<Option<File>, Fatal> {
-    if !startup.options.solitary || startup.options.stand_alone {
+    let is_limited = startup.share.is_some_and(|share| share.limit.is_some());
+    if !startup.options.solitary || startup.options.stand_alone || is_limited {
         return Ok(None);
     }
     let transport = match startup.options.transport {

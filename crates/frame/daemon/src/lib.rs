@@ -6,21 +6,25 @@
 //! group, user), starts the event loop and serves clients until master goes away, the configuration is out of date, or
 //! nobody came for `max_idle`.
 //!
-//! Trust: master's descriptors and arguments. Promises: a service never handles more clients at once than its share of
-//! `maxproc`; a panic ends one client's session, is logged as `panic: ` and leaves the others alone; a failed start is a
+//! Trust: master's descriptors and arguments. Promises: the processes of a service, with those that finish what a reload
+//! interrupted, never handle more clients at once than `maxproc`, and share them out evenly; a panic ends one client's session, is logged as `panic: ` and leaves the others alone; a failed start is a
 //! `fatal: ` line, a short pause and exit status 1, which master turns into throttling. A reload drops no session: the
-//! process stops accepting and ends with its last client.
+//! process stops accepting and ends with its last client. A process whose event loop hangs for `daemon_timeout` is ended.
 
 mod accept;
+mod arrivals;
 mod confine;
 mod connection;
 mod options;
+mod report;
 mod serve;
+mod share;
 mod startup;
 
 use std::future::Future;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::time::Duration;
 
 pub use connection::Connection;
 pub use options::{Options, Transport};
@@ -51,6 +55,11 @@ pub trait Service: Sized + 'static {
 
     /// Serves one client, or one batch of triggers; the connection closes when it is dropped.
     fn serve(self: Rc<Self>, connection: Connection) -> impl Future<Output = ()>;
+
+    /// How long the event loop may hang before the process is ended.
+    fn watchdog(&self, startup: &Startup) -> Duration {
+        startup.params.daemon_timeout
+    }
 
     /// Runs once before the process ends in good order.
     fn end(self: &Rc<Self>) -> impl Future<Output = ()> {

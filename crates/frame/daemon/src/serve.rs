@@ -7,13 +7,28 @@ use std::rc::Rc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::io::Interest;
-use tokio::net::unix::pipe;
-use tokio::sync::{Notify, mpsc};
+use sys::watchdog::Watchdog;
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
-use crate::accept::{Listener, triggers};
+use crate::accept::{Accepted, Listener, passed, triggers};
+use crate::arrivals::{Arrival, Arrivals};
+use crate::report::Reporter;
+use crate::share::{Place, Share};
 use crate::startup::Startup;
 use crate::{Clients, Connection, Fatal, OnReload, Service, confine};
+
+/// With so many clients a process says that it is busy, so that master starts another where there is a core for it.
+const BUSY: usize = 4;
+
+/// With so few it says that it is not.
+const EASY: usize = 1;
+
+/// How often a process looks whether its siblings have left room for a client.
+const FULL_PAUSE: Duration = Duration::from_millis(50);
+
+/// How often at most master hears that there is no room for more clients.
+const FULL_NEWS: Duration = Duration::from_secs(10);
 
 /// A service's hold on the process it runs in.
 #[derive(Clone, Debug)]
@@ -22,9 +37,11 @@ pub struct Control(Rc<Shared>);
 #[derive(Debug)]
 struct Shared {
     active: Cell<usize>,
-    served: Cell<usize>,
+    admitted: Cell<i64>,
+    served: Cell<bool>,
     retiring: Cell<bool>,
     changed: Notify,
+    share: Rc<Share>,
 }
 
 impl Control {
@@ -38,6 +55,11 @@ impl Control {
     pub fn active(&self) -> usize {
         self.0.active.get()
     }
+
+    /// Whether the service had as many clients as it may have, now or up to 1000 s ago: time to be brief.
+    pub fn is_stressed(&self) -> bool {
+        self.0.share.is_stressed()
+    }
 }
 
 pub(crate) fn live<S: Service>() -> Result<(), Fatal> {
@@ -47,11 +69,17 @@ pub(crate) fn live<S: Service>() -> Result<(), Fatal> {
     let startup = Startup::prepare::<S>()?;
     let sockets = if startup.options.stand_alone { Vec::new() } else { Listener::inherit(&startup.options)? };
     let status = status_pipe(&startup);
+    let share = Rc::new(Share::new(startup.share, startup.client_limit)?);
+    if S::CLIENTS == Clients::Many {
+        open_many_files();
+    }
     let service = Rc::new(S::start(&startup)?);
     let _lock = confine::confine(&startup)?;
 
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default())?;
-    let result = runtime.block_on(turn::<S>(service, startup, sockets, status));
+    let watchdog = Watchdog::start(service.watchdog(&startup), || log::fatal!("watchdog timeout"))?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default())?;
+    let result = runtime.block_on(turn::<S>(service, startup, sockets, status, share, watchdog));
     // Threads that sit in a system call must not hold up the end.
     runtime.shutdown_background();
     result
@@ -70,14 +98,17 @@ async fn turn<S: Service>(
     startup: Startup,
     sockets: Vec<OwnedFd>,
     status: Option<OwnedFd>,
+    share: Rc<Share>,
+    watchdog: Watchdog,
 ) -> Result<(), Fatal> {
-    let shared = Rc::new(Shared {
-        active: Cell::new(0),
-        served: Cell::new(0),
-        retiring: Cell::new(false),
-        changed: Notify::new(),
+    let pause = service.watchdog(&startup) / 6;
+    tokio::task::spawn_local(async move {
+        loop {
+            watchdog.pat();
+            tokio::time::sleep(pause).await;
+        }
     });
-    let control = Control(shared);
+    let control = Control(Rc::new(Shared::new(share)));
     service.begin(&control).await?;
     if startup.options.stand_alone {
         let (connection, output) = standard_streams()?;
@@ -87,195 +118,178 @@ async fn turn<S: Service>(
         let _ended = tokio::task::spawn_blocking(|| output.join()).await;
         return Ok(());
     }
-    let master = Master::open(status)?;
-    let arrivals = listen(&startup, sockets)?;
-    Loop { service: Rc::clone(&service), startup, control, master, arrivals }.run().await;
+    let reporter = Reporter::open(status)?;
+    let arrivals = Some(Arrivals::listen(startup.options.transport, sockets)?);
+    Loop { service: Rc::clone(&service), startup, control, reporter, arrivals }.run().await;
     service.end().await;
     Ok(())
+}
+
+impl Shared {
+    fn new(share: Rc<Share>) -> Self {
+        Self {
+            active: Cell::new(0),
+            admitted: Cell::new(0),
+            served: Cell::new(false),
+            retiring: Cell::new(false),
+            changed: Notify::new(),
+            share,
+        }
+    }
 }
 
 struct Loop<S> {
     service: Rc<S>,
     startup: Startup,
     control: Control,
-    master: Master,
-    arrivals: Arrivals,
+    reporter: Reporter,
+    /// Nothing once the process takes no more clients: who closes a port closes it.
+    arrivals: Option<Arrivals>,
 }
 
 impl<S: Service> Loop<S> {
     async fn run(mut self) {
         let max_idle = self.startup.params.max_idle;
+        let shared = Rc::clone(&self.control.0);
         let mut available = true;
+        let mut told_of_use = false;
+        let mut next_full_news = Instant::now();
+        let mut idle_until = Instant::now() + max_idle;
+        let mut pause = None;
+        shared.share.accept();
         loop {
-            let shared = &self.control.0;
             let active = shared.active.get();
-            if shared.retiring.get() && active == 0 {
-                return;
+            let retiring = shared.retiring.get();
+            if retiring {
+                shared.share.retire();
+                self.arrivals = None;
+                if active == 0 {
+                    return;
+                }
             }
-            let has_room =
-                !shared.retiring.get() && self.startup.client_limit.is_none_or(|limit| active < limit);
-            if has_room != available {
-                available = has_room;
-                self.master.report(available).await;
+            if active > 0 {
+                idle_until = Instant::now() + max_idle;
             }
-            let idles = !S::PERMANENT && active == 0;
+            let now_available = !retiring && !self.is_busy(active, available);
+            let first_use = shared.served.get() && !told_of_use;
+            let is_news = self.notes_stress() && next_full_news <= Instant::now();
+            if is_news {
+                next_full_news = Instant::now() + FULL_NEWS;
+            }
+            if now_available != available || first_use || is_news {
+                // That a first client was served shows that the program is not broken.
+                told_of_use |= first_use;
+                available = now_available;
+                self.reporter.report(available).await;
+            }
+            let has_room = S::CLIENTS != Clients::OneByOne || active == 0;
             tokio::select! {
                 biased;
-                () = self.master.gone(), if !shared.retiring.get() => {
+                () = self.reporter.master_gone(), if !retiring => {
                     if S::ON_RELOAD == OnReload::EndNow {
                         return;
                     }
                     shared.retiring.set(true);
                 }
-                connection = self.arrivals.next(), if has_room => self.admit(connection),
-                () = shared.changed.notified() => {}
-                () = tokio::time::sleep(max_idle), if idles => return,
+                arrival = next(&mut self.arrivals, &shared.share), if has_room && pause.is_none() => {
+                    match arrival {
+                        Arrival::Client(accepted, place) => self.admit(accepted, place),
+                        Arrival::Full => pause = Some(FULL_PAUSE),
+                        Arrival::Broken(wait) => pause = Some(wait),
+                    }
+                }
+                () = shared.changed.notified() => pause = None,
+                () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => pause = None,
+                () = tokio::time::sleep_until(idle_until), if !S::PERMANENT && active == 0 => return,
             }
         }
     }
 
-    fn admit(&self, connection: Connection) {
+    // Between the two marks nothing changes, so that master does not hear of every client.
+    fn is_busy(&self, active: usize, was_available: bool) -> bool {
+        match S::CLIENTS {
+            Clients::OneByOne => active > 0,
+            Clients::Triggers => false,
+            Clients::Many if was_available => active >= BUSY,
+            Clients::Many => active > EASY,
+        }
+    }
+
+    // Whether the service has as many clients as it may have, and is of the kind that suffers from that.
+    fn notes_stress(&self) -> bool {
+        let share = &self.control.0.share;
+        let is_full = self.startup.can_be_stressed() && share.is_full();
+        if is_full {
+            share.note_stress();
+        }
+        is_full
+    }
+
+    fn admit(&self, accepted: Accepted, place: Place) {
         let service = Rc::clone(&self.service);
-        let guard = Guard::new(&self.control.0);
+        let guard = Guard::new(&self.control.0, place);
         let shared = &self.control.0;
-        shared.served.set(shared.served.get() + 1);
-        if S::CLIENTS == Clients::OneByOne && shared.served.get() as i64 >= self.startup.params.max_use {
+        shared.admitted.set(shared.admitted.get() + 1);
+        if S::CLIENTS == Clients::OneByOne && shared.admitted.get() >= self.startup.params.max_use {
             shared.retiring.set(true);
         }
         // A panic ends this task only; the guard counts the client out all the same.
         tokio::task::spawn_local(async move {
             let _guard = guard;
-            match connection {
-                Connection::Unix(socket) if S::CLIENTS == Clients::Triggers => {
+            match accepted {
+                Accepted::Client(Connection::Unix(socket)) if S::CLIENTS == Clients::Triggers => {
                     let requests = triggers(socket).await;
                     if !requests.is_empty() {
                         service.serve(Connection::Triggers(requests)).await;
                     }
                 }
-                other => service.serve(other).await,
+                Accepted::Client(connection) => service.serve(connection).await,
+                Accepted::Carrier(carrier) => match passed(carrier).await {
+                    Ok(connection) => service.serve(connection).await,
+                    Err(error) => log::warning!("cannot receive file descriptor: {}", sys::reason(&error)),
+                },
             }
         });
     }
 }
 
-struct Guard(Rc<Shared>);
+async fn next(arrivals: &mut Option<Arrivals>, share: &Rc<Share>) -> Arrival {
+    match arrivals {
+        Some(arrivals) => arrivals.next(share).await,
+        None => std::future::pending().await,
+    }
+}
+
+struct Guard {
+    shared: Rc<Shared>,
+    _place: Place,
+}
 
 impl Guard {
-    fn new(shared: &Rc<Shared>) -> Self {
+    fn new(shared: &Rc<Shared>, place: Place) -> Self {
         shared.active.set(shared.active.get() + 1);
-        Self(Rc::clone(shared))
+        Self { shared: Rc::clone(shared), _place: place }
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.0.active.set(self.0.active.get() - 1);
-        self.0.changed.notify_one();
-    }
-}
-
-/// The clients of all sockets in one queue. The queue holds none back: a client that nobody has room for stays with the
-/// kernel, where another process can take it.
-struct Arrivals {
-    queue: mpsc::Receiver<Connection>,
-    wanted: Rc<Notify>,
-    single: Option<Listener>,
-}
-
-fn listen(startup: &Startup, sockets: Vec<OwnedFd>) -> Result<Arrivals, Fatal> {
-    let mut listeners = Vec::new();
-    for socket in sockets {
-        listeners.push(Listener::open(socket, startup.options.transport)?);
-    }
-    let (sender, queue) = mpsc::channel(1);
-    let wanted = Rc::new(Notify::new());
-    if listeners.len() == 1 {
-        return Ok(Arrivals { queue, wanted, single: listeners.pop() });
-    }
-    for mut listener in listeners {
-        let (sender, wanted) = (sender.clone(), Rc::clone(&wanted));
-        tokio::task::spawn_local(async move {
-            loop {
-                let connection = next(&mut listener).await;
-                if sender.send(connection).await.is_err() {
-                    return;
-                }
-                wanted.notified().await;
-            }
-        });
-    }
-    Ok(Arrivals { queue, wanted, single: None })
-}
-
-impl Arrivals {
-    async fn next(&mut self) -> Connection {
-        if let Some(listener) = &mut self.single {
-            return next(listener).await;
+        self.shared.active.set(self.shared.active.get() - 1);
+        if !std::thread::panicking() {
+            self.shared.served.set(true);
         }
-        match self.queue.recv().await {
-            Some(connection) => {
-                self.wanted.notify_waiters();
-                self.wanted.notify_one();
-                connection
-            }
-            None => std::future::pending().await,
-        }
+        self.shared.changed.notify_one();
     }
 }
 
-async fn next(listener: &mut Listener) -> Connection {
-    loop {
-        match listener.accept().await {
-            Ok(connection) => return connection,
-            Err(error) => {
-                // Out of descriptors or memory: the client waits in the listen queue until others have gone.
-                if error.kind() != io::ErrorKind::ConnectionAborted {
-                    log::warning!("accept connection: {}", sys::reason(&error));
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-            }
-        }
-    }
-}
-
-struct Master {
-    status: Option<pipe::Sender>,
-    generation: u32,
-}
-
-impl Master {
-    fn open(status: Option<OwnedFd>) -> io::Result<Self> {
-        let generation = std::env::var(ipc::master::GENERATION)
-            .ok()
-            .and_then(|text| u32::from_str_radix(&text, 8).ok())
-            .unwrap_or(0);
-        let status = status.map(pipe::Sender::from_owned_fd).transpose()?;
-        Ok(Self { status, generation })
-    }
-
-    async fn report(&self, available: bool) {
-        let Some(pipe) = &self.status else { return };
-        let status =
-            ipc::master::Status { pid: std::process::id() as i32, generation: self.generation, available };
-        // A report fits into a pipe in one piece or not at all.
-        loop {
-            match pipe.try_write(&status.encode()) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if pipe.writable().await.is_err() {
-                        return;
-                    }
-                }
-                Err(error) => return log::debug!("report to master: {error}"),
-                Ok(_) => return,
-            }
-        }
-    }
-
-    // The other end closes when master ends, or when it wants processes of a new generation.
-    async fn gone(&self) {
-        let Some(pipe) = &self.status else { return std::future::pending().await };
-        // The pipe having room says nothing; an error is all that can happen to its reading end.
-        let _broken = pipe.ready(Interest::ERROR).await;
+// A client is a descriptor, often two; the limit that programs start with is made for programs with few.
+fn open_many_files() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+    {
+        log::debug!("setrlimit: {error}");
     }
 }
 

@@ -1,12 +1,13 @@
 //! From the command line to a configured program that logs.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use conf::MainCf;
 use queue::{Layout, Spool};
 
 use crate::options::Options;
-use crate::{Fatal, Service};
+use crate::{Clients, Fatal, Service};
 
 conf::param_set! {
     /// What the frame itself reads.
@@ -25,8 +26,10 @@ pub struct Startup {
     pub options: Options,
     /// The frame's own parameters.
     pub params: FrameParams,
-    /// How many clients this process may serve at once; `None`: any number.
+    /// How many clients the service may serve at once, all its processes together; `None`: any number.
     pub client_limit: Option<usize>,
+    /// How its processes keep to that.
+    pub share: Option<ipc::master::Share>,
 }
 
 impl Startup {
@@ -37,7 +40,11 @@ impl Startup {
         let program =
             Path::new(&program).file_name().and_then(|name| name.to_str()).unwrap_or(S::PROGRAM).to_owned();
         let options = Options::parse(&program, arguments)?;
-        log::set_verbose(options.verbose);
+        log::set_verbose(options.verbose.max(u8::from(std::env::var_os("MAIL_VERBOSE").is_some())));
+        if !options.debug && !options.stand_alone && std::io::stdin().is_terminal() {
+            log::init(&format!("postfix/{program}"), log::Sinks::terminal(&program));
+            return Err(Fatal::new("do not run this command by hand"));
+        }
 
         let mut main = MainCf::read(&conf::config_directory())?;
         for name_and_value in &options.overrides {
@@ -47,8 +54,23 @@ impl Startup {
         main.set("service_name", &options.service);
         let params = FrameParams::load(&main)?;
         start_logging(&params, &program, &options)?;
-        let client_limit = client_limit::<S>(&options);
-        Ok(Self { main, options, params, client_limit })
+        let (share, client_limit) = share::<S>(&options);
+        Ok(Self { main, options, params, client_limit, share })
+    }
+
+    /// The configuration as it is while the service has as many clients as it may have, if that can happen to it:
+    /// `${stress?...}` in main.cf says what is different then. See [`crate::Control::is_stressed`].
+    pub fn stressed(&self) -> Option<MainCf> {
+        self.can_be_stressed().then(|| {
+            let mut main = self.main.clone();
+            main.set("stress", "yes");
+            main
+        })
+    }
+
+    // Master says so of services that are open to the network.
+    pub(crate) fn can_be_stressed(&self) -> bool {
+        self.options.overrides.iter().any(|setting| setting == ipc::master::CALM)
     }
 
     /// The queue as main.cf lays it out. It is below the current directory once the process is confined.
@@ -83,19 +105,16 @@ fn conf_sinks(params: &FrameParams) -> Result<log::Sinks, Fatal> {
     Ok(log::Sinks { postlog: Some(postlog), ..log::Sinks::default() })
 }
 
-// A program that serves one client at a time has no use for a share.
-fn client_limit<S: Service>(options: &Options) -> Option<usize> {
+// Only programs that serve many clients have something to share. Without a master that shares out, a process is a client's,
+// as that master believes.
+fn share<S: Service>(options: &Options) -> (Option<ipc::master::Share>, Option<usize>) {
     match S::CLIENTS {
         // A trigger is over before anybody could want to know that we are busy.
-        crate::Clients::Triggers => return None,
-        crate::Clients::OneByOne => return Some(1),
-        crate::Clients::Many if options.stand_alone => return Some(1),
-        crate::Clients::Many => {}
+        Clients::Triggers => return (None, None),
+        Clients::OneByOne => return (None, Some(1)),
+        Clients::Many if options.stand_alone => return (None, Some(1)),
+        Clients::Many => {}
     }
-    match std::env::var(ipc::master::CLIENT_LIMIT).ok().and_then(|text| text.parse().ok()) {
-        Some(0) => None,
-        Some(limit) => Some(limit),
-        // Started by a master that does not share out: a process is a client's, as that master believes.
-        None => Some(1),
-    }
+    let share = std::env::var(ipc::master::SHARE).ok().and_then(|text| ipc::master::Share::decode(&text));
+    (share, share.map_or(Some(1), |share| share.limit))
 }
