@@ -102,7 +102,7 @@ fn submit(system: &System, head: &str, message: &str) {
 fn is_interesting(line: &str) -> bool {
     let daemon = line.split('[').next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
     let plain = [": connect from", ": disconnect from", ": message-id=", ": client=", "statistics:"];
-    !["anvil", "scache", "master", "postsuper", "postqueue", "postfix-script"].contains(&daemon)
+    !["anvil", "scache", "postsuper", "postqueue", "postfix-script"].contains(&daemon)
         && !plain.iter().any(|part| line.contains(part))
 }
 
@@ -114,7 +114,14 @@ fn files(system: &System, directory: &Path, normal: &mut dyn FnMut(&str) -> Stri
         found.iter().map(|path| (normal(path), normal(&system.read(path)))).collect();
     texts.sort();
     for (path, text) in texts {
-        println!("=== {path}\n{text}");
+        println!("=== {path}");
+        // Messages of a mailbox come in any order.
+        let mut messages: Vec<&str> = text.trim_end().split("\n\nFrom ").map(str::trim_end).collect();
+        if let Some(first) = messages.first_mut() {
+            *first = first.strip_prefix("From ").unwrap_or(first);
+        }
+        messages.sort_unstable();
+        println!("{}", messages.join("\n\n(another)\n"));
     }
 }
 

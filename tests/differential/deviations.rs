@@ -23,7 +23,20 @@ const RULES: &[(&str, On, &str, &str)] = &[
     ("help", On::Ours, r"^S: 214 2.0.0 Commands: .*$", "S: 500 5.5.2 Error: command not recognized"),
     ("help", On::Ours, r" help=1 unknown=0/4 commands=3/7", " unknown=0/5 commands=2/7"),
     ("bad-syntax-counted", On::Both, r" unknown=0/1 commands=(\d)/\d$", " commands=$1"),
-    ("postlog-terminal", On::Ours, r"^stderr: postfix/postlog: .*\n", ""),
+    ("postlog-terminal", On::Ours, r"^stderr: (postfix/)?postlog: .*\n", ""),
+    ("postconf-usage", On::Both, r"usage: postconf .*$", "usage: postconf"),
+    (
+        "postfix-usage",
+        On::Both,
+        r"unknown command: '(.*)'. Usage: postfix start .*$",
+        "unknown command: '$1'.",
+    ),
+    (
+        "map-create-text",
+        On::Both,
+        r"(unsupported dictionary type: texthash does not support bulk-mode creation\.|no 'map create' support for this type: texthash)$",
+        "no creation",
+    ),
     (
         "compatibility-notice",
         On::Ours,
@@ -36,6 +49,19 @@ const RULES: &[(&str, On, &str, &str)] = &[
         r"^postfix/cleanup\[PID\]: warning: mail_stream_cleanup: close error\n",
         "",
     ),
+    (
+        "@comment-warning",
+        On::Ours,
+        r"^stderr: postconf: warning: .*: #comment after other text is not allowed: .*\n",
+        "",
+    ),
+    (
+        "@alias-loop",
+        On::Both,
+        r"alias database loop\s+for loop2|recipient nesting\s+limit exceeded( for loop2@example.com)?",
+        "a loop",
+    ),
+    ("message-id-record", On::Ours, r"^named_attribute: message_id=.*\n", ""),
     ("json-orig-address", On::Ours, r#""orig_address": "[^"]*", "#, ""),
     ("yp-keys", On::Reference, r"^YP_(LAST_MODIFIED|MASTER_NAME):.*\n", ""),
     (

@@ -140,6 +140,10 @@ pub fn scenario(path: &str, body: fn(&mut System)) {
         if let Some(why) = line.strip_prefix(SKIP) {
             skip(name, why);
         }
+        // What a test counted is worth seeing also when all is well.
+        if let Some((_, note)) = line.split_once("NOTE: ") {
+            println!("{name}: {note}");
+        }
     }
     assert!(well, "inside {name} ({}):\n{text}", package.name());
     assert!(text.contains("1 passed"), "the test {name} was not found inside:\n{text}");

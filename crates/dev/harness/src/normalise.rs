@@ -24,6 +24,7 @@ const RULES: &[(&str, &str)] = &[
     (r"\d+\.V[0-9a-f]+I[0-9a-fx]+M\d+\.", "MAILDIR."),
     (r"\d+\.P\d+\.", "MAILDIR."),
     (r"\.\d{10}/", ".TIME/"),
+    (r"\b(deferred|defer|active|incoming|hold)/[0-9A-F]/", "$1/X/"),
     (r"(127\.0\.0\.1|192\.0\.2\.\d+|203\.0\.113\.\d+|198\.51\.100\.\d+)\]:\d{5}", "$1]:PORT"),
     (r"size=\d+", "size=N"),
     (r"arrival_time: \d+", "arrival_time: TIME"),
@@ -40,7 +41,7 @@ impl Default for Normaliser {
         // Five digits of the time and at least one of the inode; digits or letters alone may be anything.
         let id = Regex::new(r"\b[0-9A-F]{6,16}\b").expect("a rule");
         // Where nothing but an id can stand.
-        let sure = Regex::new(r"(?:\[\d+\]: |queued as )([0-9A-F]{6,16})\b").expect("a rule");
+        let sure = Regex::new(r"(?:\[\d+\]: |queued as |queue_id\x00)([0-9A-F]{6,16})\b").expect("a rule");
         Self { ids: BTreeMap::new(), id, sure, number: Regex::new(r"QID\d+").expect("a rule"), rules }
     }
 }

@@ -1,10 +1,13 @@
 //! A receiver of mail by SMTP or LMTP, whose replies the test chooses.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// A message that was received: the end of its data was answered with 250.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +37,14 @@ struct State {
     connections: usize,
     open: usize,
     most_open: usize,
+    tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+/// How the peer is spoken to.
+enum Wire {
+    Plain(TcpStream),
+    Tls(Box<rustls::StreamOwned<rustls::ServerConnection, TcpStream>>),
+    Closed,
 }
 
 /// The receiver. It lives as long as the test.
@@ -79,6 +90,19 @@ impl Sink {
     pub fn on(&self, command: &str, reply: &str) -> &Self {
         self.lock(|state| state.rules.push((command.to_ascii_uppercase(), reply.to_owned())));
         self
+    }
+
+    /// From now on STARTTLS works, with the key and the certificates in these PEM files, and EHLO offers it. Files are read at once.
+    pub fn tls(&self, certificates: &str, key: &str) -> &Self {
+        let chain = CertificateDer::pem_file_iter(certificates).expect("a certificate file");
+        let chain = chain.collect::<Result<Vec<_>, _>>().expect("certificates");
+        let key = PrivateKeyDer::from_pem_file(key).expect("a private key");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = rustls::ServerConfig::builder_with_provider(provider);
+        let builder = builder.with_safe_default_protocol_versions().expect("protocol versions");
+        let config = builder.with_no_client_auth().with_single_cert(chain, key).expect("a key that fits");
+        self.lock(|state| state.tls = Some(Arc::new(config)));
+        self.on("EHLO", &format!("{}\n250 STARTTLS", HELLO.replace("250 ", "250-")))
     }
 
     /// Forgets the rules.
@@ -154,12 +178,12 @@ impl Sink {
 
     fn session(&self, stream: TcpStream, connection: usize) -> Option<()> {
         stream.set_nodelay(true).ok()?;
-        let mut writer = stream.try_clone().ok()?;
-        let mut reader = BufReader::new(stream);
+        let mut wire = BufReader::new(Wire::Plain(stream));
+        let peer = &mut wire;
         let mut message = Received { connection, ..Received::default() };
-        self.answer(connection, &mut writer, "CONNECT", "220 sink.example.net ESMTP")?;
+        self.answer(connection, peer, "CONNECT", "220 sink.example.net ESMTP")?;
         loop {
-            let line = self.line(connection, &mut reader)?;
+            let line = self.line(connection, peer)?;
             let upper = line.to_ascii_uppercase();
             let verb = upper.split([' ', ':']).next().unwrap_or_default();
             let default = match verb {
@@ -170,9 +194,10 @@ impl Sink {
                 "DATA" => "354 End data with <CR><LF>.<CR><LF>",
                 "RSET" | "NOOP" => "250 2.0.0 Ok",
                 "QUIT" => "221 2.0.0 Bye",
+                "STARTTLS" if self.lock(|state| state.tls.is_some()) => "220 2.0.0 Ready to start TLS",
                 _ => "502 5.5.2 Error: command not recognized",
             };
-            let code = self.answer(connection, &mut writer, &line, default)?;
+            let code = self.answer(connection, peer, &line, default)?;
             match verb {
                 "MAIL" if code == 250 => {
                     message = Received { connection, mail: argument(&line), ..Received::default() };
@@ -180,17 +205,38 @@ impl Sink {
                 "RCPT" if code / 100 == 2 => message.recipients.push(argument(&line)),
                 "RSET" => message = Received { connection, ..Received::default() },
                 "DATA" if code == 354 => {
-                    message.data = self.data(connection, &mut reader)?;
+                    message.data = self.data(connection, peer)?;
                     let all = std::mem::take(&mut message);
-                    self.end(&mut writer, all)?;
+                    self.end(peer, all)?;
                 }
                 "QUIT" => return Some(()),
+                "STARTTLS" if code == 220 => self.start_tls(connection, peer)?,
                 _ => {}
             }
         }
     }
 
-    fn data(&self, connection: usize, reader: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
+    /// A sink without certificate that was told to answer 220 breaks the protocol.
+    fn start_tls(&self, connection: usize, peer: &mut BufReader<Wire>) -> Option<()> {
+        let Some(config) = self.lock(|state| state.tls.clone()) else {
+            self.note(connection, "S: (no TLS)");
+            peer.get_mut().write_all(b"not a TLS record\r\n").ok()?;
+            return None;
+        };
+        let mut session = rustls::ServerConnection::new(config).ok()?;
+        let Wire::Plain(mut stream) = std::mem::replace(peer.get_mut(), Wire::Closed) else { return None };
+        while session.is_handshaking() {
+            if let Err(error) = session.complete_io(&mut stream) {
+                self.note(connection, &format!("S: (handshake: {error})"));
+                return None;
+            }
+        }
+        self.note(connection, &format!("S: (TLS, SNI {:?})", session.server_name()));
+        *peer = BufReader::new(Wire::Tls(Box::new(rustls::StreamOwned::new(session, stream))));
+        Some(())
+    }
+
+    fn data(&self, connection: usize, reader: &mut BufReader<Wire>) -> Option<Vec<u8>> {
         let mut data = Vec::new();
         loop {
             let mut line = Vec::new();
@@ -208,7 +254,7 @@ impl Sink {
         }
     }
 
-    fn end(&self, writer: &mut TcpStream, message: Received) -> Option<()> {
+    fn end(&self, writer: &mut BufReader<Wire>, message: Received) -> Option<()> {
         let connection = message.connection;
         if !self.lmtp {
             let code = self.answer(connection, writer, ".", "250 2.0.0 Ok: queued as SINK")?;
@@ -231,7 +277,13 @@ impl Sink {
     }
 
     /// Sends the reply to a command; gives its code, or nothing when the connection is to end.
-    fn answer(&self, connection: usize, writer: &mut TcpStream, command: &str, default: &str) -> Option<u16> {
+    fn answer(
+        &self,
+        connection: usize,
+        writer: &mut BufReader<Wire>,
+        command: &str,
+        default: &str,
+    ) -> Option<u16> {
         let upper = command.to_ascii_uppercase();
         let rule = self.lock(|state| {
             let rules = state.rules.iter().rev();
@@ -240,7 +292,7 @@ impl Sink {
         let mut reply = rule.unwrap_or_else(|| default.to_owned());
         if reply == "CLOSE" {
             self.note(connection, "S: (closes)");
-            writer.shutdown(std::net::Shutdown::Both).ok();
+            writer.get_mut().close();
             return None;
         }
         if reply == "HANG" {
@@ -254,7 +306,7 @@ impl Sink {
         for line in reply.split('\n') {
             self.note(connection, &format!("S: {line}"));
         }
-        writer.write_all(format!("{}\r\n", reply.replace('\n', "\r\n")).as_bytes()).ok()?;
+        writer.get_mut().write_all(format!("{}\r\n", reply.replace('\n', "\r\n")).as_bytes()).ok()?;
         let code = reply.get(..3)?.parse().ok()?;
         if code == 421 {
             return None;
@@ -262,7 +314,7 @@ impl Sink {
         Some(code)
     }
 
-    fn line(&self, connection: usize, reader: &mut BufReader<TcpStream>) -> Option<String> {
+    fn line(&self, connection: usize, reader: &mut BufReader<Wire>) -> Option<String> {
         let mut bytes = Vec::new();
         if reader.read_until(b'\n', &mut bytes).unwrap_or(0) == 0 {
             self.note(connection, "C: (closed)");
@@ -279,6 +331,44 @@ impl Sink {
             transcript.push_str(line);
             transcript.push('\n');
         });
+    }
+}
+
+impl Wire {
+    fn close(&mut self) {
+        match self {
+            Self::Plain(stream) => stream.shutdown(std::net::Shutdown::Both).ok(),
+            Self::Tls(stream) => stream.sock.shutdown(std::net::Shutdown::Both).ok(),
+            Self::Closed => None,
+        };
+    }
+}
+
+impl Read for Wire {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+            Self::Closed => Ok(0),
+        }
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+            Self::Closed => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.flush(),
+            Self::Tls(stream) => stream.flush(),
+            Self::Closed => Ok(()),
+        }
     }
 }
 

@@ -424,7 +424,7 @@ impl System {
         let deadline = Instant::now() + Duration::from_secs(40);
         let mut quiet = 0;
         let mut last = self.mark();
-        while quiet < 4 {
+        while quiet < 6 {
             std::thread::sleep(Duration::from_millis(50));
             let busy = ["maildrop", "incoming", "active"].iter().any(|name| !self.queue(name).is_empty());
             let now = self.mark();
