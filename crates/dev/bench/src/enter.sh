@@ -1,6 +1,6 @@
 # Process 1 of a run's namespaces: lays out a root directory that has one mail system at Postfix's paths, then runs the
 # command there. Nothing is copied on write: what the machine has is bound as it is, so that no layer between adds
-# costs, and the spool is on the disk that holds WORK.
+# costs. Spool and mailboxes are on the file system in WORK/disk, if there is one, and in WORK otherwise.
 #
 # usage: sh enter.sh IMAGE REFERENCE WORK COMMAND [ARGUMENT...]
 set -eu
@@ -8,7 +8,12 @@ image=$1 reference=$2 work=$3 program=$4
 shift 4
 
 root=$work/root
-mkdir -p "$root" "$work/spool" "$work/data" "$work/mail"
+mkdir "$root" "$work/store"
+if [ -e "$work/disk" ]; then
+    # Nothing in the background while we measure.
+    mount -o loop,noinit_itable "$work/disk" "$work/store"
+fi
+mkdir "$work/store/spool" "$work/store/data" "$work/store/mail"
 mount -t tmpfs -o mode=755 tmpfs "$root"
 
 show() { # SOURCE TARGET: the same file or directory there
@@ -67,9 +72,9 @@ ldconfig -r "$root"
 for name in nsswitch.conf services protocols; do
     [ ! -e "/etc/$name" ] || cp -L "/etc/$name" "$root/etc/$name"
 done
-mount --bind "$work/spool" "$root/var/spool/postfix"
-mount --bind "$work/data" "$root/var/lib/postfix"
-mount --bind "$work/mail" "$root/var/mail"
+mount --bind "$work/store/spool" "$root/var/spool/postfix"
+mount --bind "$work/store/data" "$root/var/lib/postfix"
+mount --bind "$work/store/mail" "$root/var/mail"
 mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys"
 mount -t tmpfs -o mode=755 tmpfs "$root/dev"

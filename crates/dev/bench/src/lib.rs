@@ -9,13 +9,14 @@
 //! What it trusts: the clocks, and the receivers, which count. A run in which the wrong number of messages arrives,
 //! or connections are lost, or the time is over, has failed: it is reported and not averaged.
 //!
-//! What it promises: the spool is on the file system that holds the workspace; ratios are of medians, with the least
+//! What it promises: every run has an empty file system of its own ([`disk`]) on the disk that holds the workspace; ratios are of medians, with the least
 //! and greatest ratio of any round behind; processes end with it, whatever ends it.
 //!
 //! The program runs itself in other roles: `inside` (one run, within the namespaces), `charge` (moves into the cgroup,
 //! then becomes a command), `submit` (calls `sendmail` again and again) and `spool` (writes deferred messages).
 
 pub mod cgroup;
+mod disk;
 pub mod enter;
 mod idle;
 mod inside;

@@ -8,7 +8,7 @@ use std::io;
 pub(crate) struct Memory {
     /// Their own pages, and of shared ones their share.
     pub(crate) proportional: u64,
-    /// Their own pages.
+    /// What they have written to and nobody shares.
     pub(crate) private: u64,
 }
 
@@ -40,7 +40,7 @@ fn add(sum: &mut Memory, rollup: &str) {
         let size: u64 = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
         match name {
             "Pss:" => sum.proportional += size,
-            "Private_Clean:" | "Private_Dirty:" | "Private_Hugetlb:" => sum.private += size,
+            "Private_Dirty:" | "Private_Hugetlb:" => sum.private += size,
             _ => {}
         }
     }
@@ -56,7 +56,7 @@ mod tests {
                     Private_Clean: 20 kB\nPrivate_Dirty: 80 kB\nPrivate_Hugetlb: 0 kB\n";
         let mut sum = Memory { proportional: 1, private: 1 };
         add(&mut sum, text);
-        assert_eq!(sum, Memory { proportional: 301, private: 101 });
+        assert_eq!(sum, Memory { proportional: 301, private: 81 });
     }
 
     #[test]

@@ -107,12 +107,7 @@ impl Report {
         let mut table = vec![head.map(str::to_owned).to_vec()];
         for (row, title) in &self.rows {
             let mut cells = vec![(*title).to_owned()];
-            cells.extend(self.compare(
-                row,
-                Outcome::cpu_per_thousand,
-                |value| format!("{value:.2}"),
-                Better::Less,
-            ));
+            cells.extend(self.compare(row, Outcome::cpu_per_thousand, three_digits, Better::Less));
             cells.extend(self.compare(row, Outcome::rate, |value| format!("{value:.0}"), Better::More));
             let rounds = |subject| self.of(row, subject).map_or(0, BTreeMap::len);
             let (theirs, ours) = (rounds(Subject::Reference), rounds(Subject::Ours));
@@ -207,6 +202,15 @@ fn whole(value: f64) -> String {
     format!("{value:.0}")
 }
 
+/// Three digits that mean something.
+fn three_digits(value: f64) -> String {
+    match value {
+        1.0.. => format!("{value:.2}"),
+        0.1.. => format!("{value:.3}"),
+        _ => format!("{value:.4}"),
+    }
+}
+
 fn short(ratio: f64) -> String {
     if ratio >= 20.0 { format!("{ratio:.0}") } else { format!("{ratio:.1}") }
 }
@@ -262,9 +266,8 @@ fn head(version: &str) -> String {
     let date = output("date", &["-u", "+%Y-%m-%d"]);
     let kernel = output("uname", &["-r"]);
     let processors = std::thread::available_parallelism().map_or(0, usize::from);
-    let file_system = output("stat", &["-f", "-c", "%T", "."]);
     format!(
-        "Debian's Postfix {version} and Ferrofix {}, {date}, Linux {kernel}, {processors} processors, {file_system}.",
+        "Debian's Postfix {version} and Ferrofix {}, {date}, Linux {kernel}, {processors} processors.",
         env!("CARGO_PKG_VERSION")
     )
 }

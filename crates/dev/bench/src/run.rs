@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::cgroup::Group;
+use crate::disk;
 use crate::enter::{self, Ended, Place};
 use crate::options::Options;
 use crate::outcome::Outcome;
@@ -26,6 +27,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let reference = absolute(&options.reference)?;
     let group = Group::create("ferrofix-bench")?;
     let mut report = Report::new(&options, version(&reference));
+    let own_disk = disk::probe(&options.work);
+    if let Err(why) = &own_disk {
+        report.note(format!("Spools were in the workspace, not on a file system of their own: {why}"));
+    }
+    let own_disk = own_disk.is_ok();
     let began = Instant::now();
     let limit = Duration::from_secs(options.minutes * 60);
     for round in 1..=options.rounds {
@@ -41,7 +47,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
             }
             for subject in [Subject::Reference, Subject::Ours] {
                 let image = if subject == Subject::Ours { &ours } else { &reference };
-                let single = Single { options: &options, image, reference: &reference, group: &group };
+                let single =
+                    Single { options: &options, image, reference: &reference, group: &group, own_disk };
                 single.run(workload, subject, round, &mut report)?;
             }
         }
@@ -58,6 +65,7 @@ struct Single<'a> {
     image: &'a Path,
     reference: &'a Path,
     group: &'a Group,
+    own_disk: bool,
 }
 
 impl Single<'_> {
@@ -76,12 +84,16 @@ impl Single<'_> {
         fs::create_dir_all(&self.options.work)
             .map_err(|error| format!("{}: {error}", self.options.work.display()))?;
         let work = absolute(&self.options.work)?;
+        if self.own_disk {
+            disk::make(&work).map_err(|error| format!("disk: {error}"))?;
+        }
         let place = Place { image: self.image, reference: self.reference, work: &work };
         let count = count.to_string();
         let group = self.group.directory().to_string_lossy();
         let arguments = ["inside", &group, workload.name, &count];
         let ended =
             enter::run(&place, &[], &arguments, PATIENCE).map_err(|error| format!("unshare: {error}"))?;
+        disk::release(&work);
         let who = format!("round {round}, {}, {}", workload.name, subject.name());
         let (output, mut failure) = match ended {
             Ended::Well(output) => (output, None),
