@@ -47,6 +47,7 @@ pub(crate) fn signal(system: &System, signal: &str, pids: &[u32]) {
 }
 
 fn is_zombie(pid: u32) -> bool {
-    let status = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).unwrap_or_default();
+    let status =
+        fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).unwrap_or_default();
     status.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'))
 }
