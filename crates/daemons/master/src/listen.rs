@@ -61,9 +61,10 @@ fn local(path: &str, kind: SockType, length: i32) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-// The kernel has its own, lower, maximum; a number it does not like must not keep the service down.
+// nix takes no more than the C library's SOMAXCONN, which is 128; the kernel cuts what is more than net.core.somaxconn,
+// and so what nix refuses becomes the kernel's maximum. A short queue loses clients that come all at once.
 fn backlog(length: i32) -> Backlog {
-    Backlog::new(length).or_else(|_| Backlog::new(128)).unwrap_or(Backlog::MAXALLOWABLE)
+    Backlog::new(length).unwrap_or(Backlog::MAXALLOWABLE)
 }
 
 fn fifo(path: &str) -> io::Result<OwnedFd> {
