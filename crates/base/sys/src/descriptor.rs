@@ -17,6 +17,19 @@ pub fn inherit(number: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// Closes what a caller left open from this number on. For the first lines of a program, before it opens anything.
+pub fn close_from(first: RawFd) -> io::Result<()> {
+    let open: Vec<RawFd> = std::fs::read_dir("/proc/self/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|number| *number >= first)
+        .collect();
+    for number in open {
+        // One of them was the directory just read.
+        let _closed_already = nix::unistd::close(number);
+    }
+    Ok(())
+}
+
 /// Whether the descriptor number is open in this process.
 pub fn is_open(number: RawFd) -> bool {
     // SAFETY: as in `inherit`.

@@ -9,7 +9,9 @@ pub mod identity;
 pub mod lock;
 pub mod process;
 pub mod safe_open;
+pub mod shared;
 pub mod time;
+pub mod watchdog;
 
 pub use identity::{Group, User};
 

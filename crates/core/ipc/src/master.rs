@@ -13,11 +13,57 @@ pub const LISTEN: RawFd = 6;
 
 /// Environment: the generation that the process belongs to, in octal.
 pub const GENERATION: &str = "GENERATION";
-/// Environment: how many clients the process may serve at once.
+/// Environment: the process's [`Share`].
+pub const SHARE: &str = "CLIENT_SHARE";
+
+/// What a process needs to know to stay, with its siblings, below the limit of their service.
 ///
-/// A service's `maxproc` is the number of clients it handles at once; master shares it out between the processes of a
-/// service whose program serves many clients. 0 means no limit. A process that is not told serves one.
-pub const CLIENT_LIMIT: &str = "CLIENT_LIMIT";
+/// A service's `maxproc` is the number of clients that it handles at once. Where a program serves many clients in a
+/// process, the service's processes, also those that only finish what a reload interrupted, count their clients in
+/// one table of shared memory (`sys::shared`, [`Share::WORDS`] numbers): each counts its own in a slot of its own and may take
+/// a client when the sum of all slots allows. Nobody has to be asked, and when a process dies, master clears its slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The number of the table's descriptor.
+    pub descriptor: RawFd,
+    /// The slot of the process, an index of the table.
+    pub slot: usize,
+    /// `maxproc`; nothing for no limit.
+    pub limit: Option<usize>,
+}
+
+impl Share {
+    /// The length of the table. Its first word is not a slot but the time until which the service counts as stressed,
+    /// in seconds of the monotonic clock.
+    pub const WORDS: usize = 256;
+    /// In a slot: the process accepts clients, as opposed to one that finishes its last.
+    pub const ACCEPTS: u32 = 1 << 31;
+
+    /// As the value of [`SHARE`].
+    pub fn encode(&self) -> String {
+        format!("{} {} {}", self.descriptor, self.slot, self.limit.unwrap_or(0))
+    }
+
+    /// From the value of [`SHARE`].
+    pub fn decode(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let share = Self {
+            descriptor: words.next()?.parse().ok()?,
+            slot: words.next()?.parse().ok().filter(|slot| (1..Self::WORDS).contains(slot))?,
+            limit: Some(words.next()?.parse().ok()?).filter(|limit| *limit > 0),
+        };
+        words.next().is_none().then_some(share)
+    }
+
+    /// How many clients a slot's number stands for.
+    pub fn clients(word: u32) -> usize {
+        (word & !Self::ACCEPTS) as usize
+    }
+}
+
+/// The option `-o` of a service that is open to the network: its program may set `stress` to `yes` when it has as many
+/// clients as it may have.
+pub const CALM: &str = "stress=";
 
 /// How a program's processes share its service's `maxproc`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,5 +135,16 @@ mod tests {
         let status = Status { pid: 42, generation: 7, available: true };
         assert_eq!(Status::decode(&status.encode()), Some(status));
         assert_eq!(Status::decode(&[9; 12]), None);
+    }
+
+    #[test]
+    fn shares_survive_the_environment() {
+        for limit in [None, Some(100)] {
+            let share = Share { descriptor: 9, slot: 3, limit };
+            assert_eq!(Share::decode(&share.encode()), Some(share));
+        }
+        for text in ["", "9 0 1", "9 256 1", "9 1", "9 1 1 1"] {
+            assert_eq!(Share::decode(text), None, "{text}");
+        }
     }
 }

@@ -18,7 +18,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use daemon::{Clients, Connection, Control, Fatal, Service, Startup};
+use daemon::{Clients, Connection, Control, Fatal, OnReload, Service, Startup};
 use ipc::anvil::{Event, PROTOCOL, Request, refusal};
 
 use crate::counts::Remotes;
@@ -40,6 +40,8 @@ pub struct Anvil {
 impl Service for Anvil {
     const PROGRAM: &'static str = "anvil";
     const CLIENTS: Clients = Clients::Many;
+    // There is one such process, and the next one waits for this one's end; clients make their request again.
+    const ON_RELOAD: OnReload = OnReload::EndNow;
 
     fn start(startup: &Startup) -> Result<Self, Fatal> {
         let params = AnvilParams::load(&startup.main)?;

@@ -5,11 +5,14 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::rc::Rc;
 
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use crate::service::Service;
+use ipc::master::{Share, Sharing};
+
+use crate::service::{ClientTable, Service};
 
 /// A running process.
 #[derive(Debug)]
@@ -22,8 +25,11 @@ pub(crate) struct Child {
     pub(crate) is_available: bool,
     /// Whether it ever took one: a process that fails before it did is not worth starting again at once.
     pub(crate) was_used: bool,
+    /// [`Service::id`] of its service.
+    pub(crate) service_id: u64,
     /// The configuration that it was started under; see [`Children::epoch`].
     pub(crate) epoch: u64,
+    slot: Option<(Rc<ClientTable>, usize)>,
     /// master has told it to end.
     pub(crate) dismissed: bool,
 }
@@ -58,9 +64,6 @@ impl Children {
         command.arg0(name).args(arguments);
         command.env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.env(ipc::master::GENERATION, format!("{:o}", self.generation));
-        if let Some(limit) = plan.client_limit {
-            command.env(ipc::master::CLIENT_LIMIT, limit.to_string());
-        }
         let mut descriptors = sys::process::Descriptors::default();
         descriptors.give(self.flow.0.as_fd(), ipc::master::FLOW_READ);
         descriptors.give(self.flow.1.as_fd(), ipc::master::FLOW_WRITE);
@@ -68,17 +71,34 @@ impl Children {
         for (number, socket) in (0..).zip(&service.sockets) {
             descriptors.give(socket.as_fd(), ipc::master::LISTEN + number);
         }
+        let mut slot = None;
+        if plan.sharing != Sharing::Processes {
+            let number = service.table.take().ok_or_else(|| io::Error::other("too many processes"))?;
+            let descriptor = ipc::master::LISTEN + service.sockets.len() as i32;
+            let share = Share { descriptor, slot: number, limit: plan.client_limit };
+            command.env(ipc::master::SHARE, share.encode());
+            descriptors.give(service.table.memory(), descriptor);
+            slot = Some((Rc::clone(&service.table), number));
+        }
         descriptors.apply(&mut command);
         // Ours are blocked, to be read from a descriptor.
         sys::process::unblock_signals(&mut command);
-        let child = command.spawn()?;
+        let child = match command.spawn() {
+            Ok(child) => child,
+            Err(error) => {
+                free(slot);
+                return Err(error);
+            }
+        };
         let child_entry = Child {
             service: key.to_owned(),
             path: plan.path.clone(),
             generation: self.generation,
             is_available: true,
             was_used: false,
+            service_id: service.id,
             epoch: self.epoch,
+            slot,
             dismissed: false,
         };
         log::debug!("spawn command {}; pid {}", plan.path, child.id());
@@ -100,7 +120,10 @@ impl Children {
             Ok(WaitStatus::StillAlive) | Err(_) => None,
             Ok(status) => {
                 let pid = status.pid()?.as_raw();
-                Some((pid, self.by_pid.remove(&pid), status))
+                let mut child = self.by_pid.remove(&pid);
+                // The dead have no clients.
+                free(child.as_mut().and_then(|child| child.slot.take()));
+                Some((pid, child, status))
             }
         }
     }
@@ -115,8 +138,19 @@ impl Children {
         }
     }
 
+    /// All of them.
+    pub(crate) fn pids(&self) -> impl Iterator<Item = i32> {
+        self.by_pid.keys().copied()
+    }
+
     /// Replaces the environment that processes start with.
     pub(crate) fn set_environment(&mut self, environment: Vec<(String, String)>) {
         self.environment = environment;
+    }
+}
+
+fn free(slot: Option<(Rc<ClientTable>, usize)>) {
+    if let Some((table, number)) = slot {
+        table.free(number);
     }
 }

@@ -69,7 +69,8 @@ fn write_pid(file: &mut File) -> io::Result<()> {
     writeln!(file, "{:>32}", std::process::id())
 }
 
-fn as_owner<T>(owner: &str, action: impl FnOnce() -> T) -> Result<T, Fatal> {
+/// Does something as the mail system's owner.
+pub(crate) fn as_owner<T>(owner: &str, action: impl FnOnce() -> T) -> Result<T, Fatal> {
     if sys::identity::effective_uid() != 0 {
         return Ok(action());
     }

@@ -29,14 +29,14 @@ use std::process::ExitCode;
 use conf::MainCf;
 
 use crate::instance::{Instance, Locked};
-use crate::options::Options;
+use crate::options::{Options, Ready};
 
 conf::param_set! {
     /// What master(8) reads.
     pub struct MasterParams {
         queue_directory, data_directory, daemon_directory, mail_owner, mail_version, syslog_name, syslog_facility,
         myhostname, maillog_file, postlog_service_name, default_process_limit, service_throttle_time,
-        inet_interfaces, master_service_disable
+        inet_interfaces, inet_protocols, debugger_command
     }
 }
 
@@ -65,8 +65,11 @@ pub fn main() -> ExitCode {
 fn live() -> Result<ExitCode, Fatal> {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     sys::process::ignore_signal(nix::libc::SIGPIPE);
-    let options = Options::parse(std::env::args().skip(1))?;
-    log::set_verbose(options.verbose);
+    // What the caller left open by mistake would stay open with us and all our processes.
+    sys::descriptor::close_from(3)?;
+    let mut options = Options::parse(std::env::args().skip(1))?;
+    log::set_verbose(options.verbose.max(u8::from(std::env::var_os("MAIL_VERBOSE").is_some())));
+    options.debug |= std::env::var_os("MAIL_DEBUG").is_some();
     if let Some(directory) = &options.config_directory {
         sys::identity::change_environment([("MAIL_CONFIG", Some(directory.as_str()))]);
     }
@@ -82,10 +85,29 @@ fn live() -> Result<ExitCode, Fatal> {
         let running = instance::is_running();
         return Ok(if running { ExitCode::FAILURE } else { ExitCode::SUCCESS });
     }
-    let ready = options.detach()?;
+    let mut ready = options.detach()?;
+    run(options, params, main, &mut ready).inspect_err(|Fatal(text)| ready.give_up(text))
+}
+
+fn run(options: Options, params: MasterParams, main: MainCf, ready: &mut Ready) -> Result<ExitCode, Fatal> {
     let instance = match Instance::lock(&params)? {
         Locked::Ours(instance) => instance,
         Locked::Theirs(text) => return Err(Fatal(text)),
     };
+    if options.debug {
+        debug(main.clone(), &params)?;
+    }
     supervisor::run(options, params, main, instance, ready)
+}
+
+fn debug(mut main: MainCf, params: &MasterParams) -> Result<(), Fatal> {
+    if params.debugger_command.is_empty() {
+        return Err(Fatal::from("no debugger_command variable set up"));
+    }
+    main.set("process_id", &std::process::id().to_string());
+    main.set("process_name", "master");
+    let command = MasterParams::load(&main)?.debugger_command;
+    log::info!("running: {command}");
+    std::process::Command::new("sh").args(["-c", &command]).status()?;
+    Ok(())
 }

@@ -15,18 +15,20 @@ use nix::sys::socket::{
 use nix::sys::stat::Mode;
 
 use crate::Fatal;
+use crate::instance::as_owner;
 use crate::plan::{Endpoint, Plan};
 
-/// The sockets of a service, not blocking and closed on exec.
-pub(crate) fn open(plan: &Plan) -> Result<Vec<OwnedFd>, Fatal> {
+/// The sockets of a service, not blocking and closed on exec. What has a name is made as the mail system's owner, to whom
+/// the directory belongs and who must not get root to write elsewhere.
+pub(crate) fn open(plan: &Plan, owner: &str) -> Result<Vec<OwnedFd>, Fatal> {
     match &plan.endpoint {
         Endpoint::Inet(addresses) => addresses.iter().map(|address| inet(address, plan.backlog)).collect(),
         Endpoint::Path(path) => {
-            let fd = match plan.kind {
+            let fd = as_owner(owner, || match plan.kind {
                 Kind::Fifo => fifo(path),
                 Kind::UnixDgram => local(path, SockType::Datagram, plan.backlog),
                 _ => local(path, SockType::Stream, plan.backlog),
-            };
+            })?;
             Ok(vec![fd.map_err(|error| format!("bind {path}: {}", sys::reason(&error)))?])
         }
     }

@@ -5,6 +5,8 @@ use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
 use crate::Fatal;
@@ -12,13 +14,17 @@ use crate::Fatal;
 /// How long `-w` waits for the daemon in the background.
 const INIT_TIMEOUT: Duration = Duration::from_secs(100);
 
+const NOT_STARTED: &str = "daemon initialization failure -- see logs for details";
+
 /// What the command line asks for.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
     /// `-c`
     pub(crate) config_directory: Option<String>,
-    /// `-d` or `-D`: stay in the foreground with all standard streams, for debugging.
+    /// `-d`: stay in the foreground with all standard streams, for debugging.
     pub(crate) attached: bool,
+    /// `-D`: run `debugger_command` on ourselves.
+    pub(crate) debug: bool,
     /// `-e`: end after so many seconds.
     pub(crate) exit_after: Option<Duration>,
     /// `-i`: process 1 of a container.
@@ -35,8 +41,8 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, Fatal> {
-        const USAGE: &str = "usage: master [-c config_dir] [-D (debug)] [-d (don't detach from terminal)] [-e exit_time] [-i] [-s] \
-             [-t (test master lock)] [-v] [-w (wait for initialization)]";
+        const USAGE: &str = "usage: master [-c config_dir] [-D (debug)] [-d (don't detach from terminal)] \
+             [-e exit_time] [-t (test)] [-v] [-w (wait for initialization)]";
         let mut options = Self::default();
         let mut arguments = arguments;
         while let Some(word) = arguments.next() {
@@ -45,7 +51,8 @@ impl Options {
             };
             for (at, letter) in letters.char_indices() {
                 match letter {
-                    'd' | 'D' => options.attached = true,
+                    'd' => options.attached = true,
+                    'D' => options.debug = true,
                     'i' => (options.init, options.keep_stdout) = (true, true),
                     's' => options.keep_stdout = true,
                     't' => options.test_lock = true,
@@ -77,7 +84,7 @@ impl Options {
         if self.init && std::process::id() != 1 {
             return Err(Fatal::from("-i is allowed only for PID 1 process"));
         }
-        if self.init && (self.attached || self.wait) {
+        if self.init && (self.attached || self.debug || self.wait) {
             return Err(Fatal::from("the -i option cannot be used with -D, -d, or -w"));
         }
         Ok(())
@@ -97,7 +104,7 @@ impl Options {
             nix::unistd::dup2_stdout(null.as_fd())?;
         }
         nix::unistd::dup2_stderr(null.as_fd())?;
-        if !self.init {
+        if !self.init && !self.debug {
             // A group of its own, so that `postfix stop` can end all processes with one signal. It may exist already.
             let leads = nix::unistd::getpgrp() == nix::unistd::getpid();
             if nix::unistd::setsid().is_err() && !leads {
@@ -114,26 +121,49 @@ pub(crate) struct Ready(Option<File>);
 
 impl Ready {
     /// Tells it that all is well.
-    pub(crate) fn announce(self) {
-        if let Some(mut pipe) = self.0 {
-            let _nobody_waits = pipe.write_all(b"\0");
+    pub(crate) fn announce(&mut self) {
+        self.tell(b"\0");
+    }
+
+    /// Tells it why not, if it still waits.
+    pub(crate) fn give_up(&mut self, why: &str) {
+        self.tell(why.as_bytes());
+    }
+
+    fn tell(&mut self, news: &[u8]) {
+        if let Some(mut pipe) = self.0.take() {
+            let _nobody_waits = pipe.write_all(news);
         }
     }
 }
 
-// The parent waits for the byte that says that the child is up; the child's end of the pipe closes if it fails.
+// The parent waits for the byte that says that the child is up, or for the reason why it is not.
 fn background() -> Result<Ready, Fatal> {
-    let (reader, writer) = nix::unistd::pipe()?;
-    if sys::process::fork()?.is_some() {
-        drop(writer);
-        sys::process::default_signal(Signal::SIGALRM as i32);
-        nix::unistd::alarm::set(INIT_TIMEOUT.as_secs() as u32);
-        let mut byte = [0];
-        let started = File::from(reader).read_exact(&mut byte).is_ok();
-        std::process::exit(if started { 0 } else { 1 });
+    let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+    let Some(pid) = sys::process::fork()? else {
+        drop(reader);
+        return Ok(Ready(Some(File::from(writer))));
+    };
+    drop(writer);
+    let mut polled = [PollFd::new(reader.as_fd(), PollFlags::POLLIN)];
+    let timeout = PollTimeout::try_from(INIT_TIMEOUT).unwrap_or(PollTimeout::MAX);
+    if !matches!(poll(&mut polled, timeout), Ok(1..)) {
+        log::warning!("Connection timed out while waiting for daemon initialization");
+        if let Err(error) = sys::process::kill(pid, Signal::SIGKILL as i32) {
+            log::warning!("kill {pid}: {error}");
+        }
+        return Err(Fatal::from(NOT_STARTED));
     }
-    drop(reader);
-    Ok(Ready(Some(File::from(writer))))
+    // The pipe stays open when all is well, for as long as the daemon likes: one read tells.
+    let mut news = [0; 4096];
+    let length = File::from(reader).read(&mut news).unwrap_or(0);
+    match news.get(..length) {
+        Some([0]) => std::process::exit(0),
+        None | Some([]) => {}
+        // It is in the log already, but who started us may not look there.
+        Some(why) => eprintln!("master: fatal: {}", String::from_utf8_lossy(why)),
+    }
+    Err(Fatal::from(NOT_STARTED))
 }
 
 #[cfg(test)]

@@ -14,22 +14,35 @@ use crate::{Fatal, MasterParams};
 pub(crate) struct Plan {
     /// The name in master.cf.
     pub(crate) name: String,
+    /// The name in a form of its own: below the queue directory, or with the number of the port.
+    pub(crate) identity: String,
     pub(crate) kind: Kind,
     pub(crate) endpoint: Endpoint,
     /// The program, absolute.
     pub(crate) path: String,
     /// The command line, argv\[0\] included.
     pub(crate) arguments: Vec<String>,
+    pub(crate) sharing: Sharing,
     /// How many processes there may be; `None`: any number.
     pub(crate) process_limit: Option<usize>,
-    /// What a process is told in [`ipc::master::CLIENT_LIMIT`], if it serves many.
+    /// How many clients all processes may have together, if they share that out.
     pub(crate) client_limit: Option<usize>,
+    /// Whether strangers can keep it busy.
+    pub(crate) is_stressable: bool,
     /// Seconds between wakeups; 0: never.
     pub(crate) wakeup: u32,
     /// Wake it up even if nobody has used it yet.
     pub(crate) wakeup_always: bool,
     /// Length of the listen queue.
     pub(crate) backlog: i32,
+}
+
+/// What plans depend on beside the configuration.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) cores: usize,
+    /// The option for processes that stay at the terminal.
+    pub(crate) debug: Option<&'static str>,
 }
 
 /// Where a service listens.
@@ -41,92 +54,108 @@ pub(crate) enum Endpoint {
     Path(String),
 }
 
+/// Two names of a service that mean the same, such as `smtp` and `25`, have one identity.
+pub(crate) fn identity(entry: &Entry) -> String {
+    match entry.kind {
+        Kind::Inet => {}
+        _ if entry.private => return format!("private/{}", entry.name),
+        _ => return format!("public/{}", entry.name),
+    }
+    let Ok(endpoint) = entry.endpoint() else { return entry.name.clone() };
+    let Some(port) = port(&endpoint.port) else { return entry.name.clone() };
+    match endpoint.host {
+        Some(host) => format!("[{host}]:{port}"),
+        None => port.to_string(),
+    }
+}
+
 impl Plan {
+    /// `known` is where the service listens already, which cannot be changed while it runs.
     pub(crate) fn new(
         entry: &Entry,
         main: &MainCf,
         params: &MasterParams,
-        cores: usize,
+        surroundings: &Surroundings,
+        known: Option<&Endpoint>,
     ) -> Result<Self, Fatal> {
-        let endpoint = match entry.kind {
-            Kind::Inet => Endpoint::Inet(addresses(entry, main)?),
-            _ => {
-                let class = if entry.private { "private" } else { "public" };
-                Endpoint::Path(format!("{class}/{}", entry.name))
-            }
+        let identity = identity(entry);
+        let endpoint = match (known, entry.kind) {
+            (Some(known), _) => known.clone(),
+            (None, Kind::Inet) => Endpoint::Inet(addresses(entry, main)?),
+            (None, _) => Endpoint::Path(identity.clone()),
         };
-        let maxproc = match entry.maxproc {
-            Some(limit) => limit as usize,
-            None => params.default_process_limit.max(0) as usize,
-        };
+        let maxproc = entry.maxproc.map_or(0, |limit| limit as usize);
         let program = entry.command.rsplit('/').next().unwrap_or(&entry.command);
-        let (process_limit, client_limit) = share(ipc::master::sharing(program), maxproc, cores);
-        Ok(Self {
+        let sharing = ipc::master::sharing(program);
+        let is_stressable = maxproc > 1
+            && match &endpoint {
+                Endpoint::Inet(addresses) => addresses.iter().any(|address| !address.ip().is_loopback()),
+                // Behind it may be one that screens strangers.
+                Endpoint::Path(_) => entry.kind == Kind::Pass,
+            };
+        let default_limit = params.default_process_limit.max(0) as usize;
+        let mut plan = Self {
             name: entry.name.clone(),
+            identity,
             kind: entry.kind,
-            arguments: arguments(entry, program, maxproc, &endpoint),
+            arguments: Vec::new(),
             path: format!("{}/{}", params.daemon_directory, entry.command),
             endpoint,
-            process_limit,
-            client_limit,
+            sharing,
+            process_limit: process_limit(sharing, maxproc, surroundings.cores),
+            client_limit: Some(maxproc).filter(|limit| *limit > 0 && sharing == Sharing::Clients),
+            is_stressable,
             wakeup: entry.wakeup,
             wakeup_always: entry.wakeup_always,
             // A burst must find room to wait in; the kernel cuts this down to its own maximum.
-            backlog: i32::try_from(maxproc).unwrap_or(i32::MAX).clamp(1000, 65535),
-        })
+            backlog: i32::try_from(maxproc.max(default_limit)).unwrap_or(i32::MAX).clamp(1000, 65535),
+        };
+        plan.arguments = plan.command_line(entry, maxproc, surroundings.debug);
+        Ok(plan)
     }
-}
 
-/// How many processes, and how many clients each. `maxproc` 0 means no limit.
-fn share(sharing: Sharing, maxproc: usize, cores: usize) -> (Option<usize>, Option<usize>) {
-    let cores = cores.max(1);
-    let processes = if maxproc == 0 { cores } else { cores.min(maxproc) };
-    match sharing {
-        Sharing::Processes if maxproc == 0 => (None, None),
-        Sharing::Processes => (Some(maxproc), None),
-        Sharing::Unlimited => (Some(processes), Some(0)),
-        Sharing::Clients if maxproc == 0 => (Some(processes), Some(0)),
-        // Rounded down where it does not divide: never more clients than maxproc.
-        Sharing::Clients => {
-            let processes = (1..=processes).rev().find(|count| maxproc.is_multiple_of(*count)).unwrap_or(1);
-            (Some(processes), Some(maxproc / processes))
+    fn command_line(&self, entry: &Entry, maxproc: usize, debug: Option<&str>) -> Vec<String> {
+        let mut words = vec![entry.command.clone()];
+        let mut add = |more: &[&str]| words.extend(more.iter().map(|word| (*word).to_owned()));
+        match maxproc {
+            0 => add(&["-z"]),
+            1 => add(&["-l"]),
+            _ => {}
         }
-    }
-}
-
-fn arguments(entry: &Entry, program: &str, maxproc: usize, endpoint: &Endpoint) -> Vec<String> {
-    let mut arguments = vec![entry.command.clone()];
-    let mut add = |words: &[&str]| arguments.extend(words.iter().map(|word| (*word).to_owned()));
-    if maxproc == 1 {
-        add(&["-l"]);
-    }
-    if maxproc == 0 {
-        add(&["-z"]);
-    }
-    if program != entry.name {
-        add(&["-n", &entry.name]);
-    }
-    add(&["-t", entry.kind.name()]);
-    for _ in 0..log::verbose() {
-        add(&["-v"]);
-    }
-    if entry.unprivileged {
-        add(&["-u"]);
-    }
-    if entry.chroot {
-        add(&["-c"]);
-    }
-    if let Endpoint::Inet(addresses) = endpoint {
-        let public = addresses.iter().any(|address| !address.ip().is_loopback());
-        if public && maxproc > 1 {
-            add(&["-o", "stress="]);
+        if entry.command.rsplit('/').next() != Some(&entry.name) {
+            add(&["-n", &entry.name]);
         }
-        if addresses.len() > 1 {
+        add(&["-t", entry.kind.name()]);
+        add(debug.as_slice());
+        if log::verbose() > 0 {
+            add(&["-v"]);
+        }
+        if entry.unprivileged {
+            add(&["-u"]);
+        }
+        if entry.chroot {
+            add(&["-c"]);
+        }
+        if self.is_stressable {
+            add(&["-o", ipc::master::CALM]);
+        }
+        if let Endpoint::Inet(addresses) = &self.endpoint
+            && addresses.len() > 1
+        {
             add(&["-s", &addresses.len().to_string()]);
         }
+        words.extend(entry.args.iter().cloned());
+        words
     }
-    arguments.extend(entry.args.iter().cloned());
-    arguments
+}
+
+/// How many processes there may be. `maxproc` 0 means no limit.
+fn process_limit(sharing: Sharing, maxproc: usize, cores: usize) -> Option<usize> {
+    match sharing {
+        Sharing::Processes => Some(maxproc).filter(|limit| *limit > 0),
+        Sharing::Clients | Sharing::Unlimited if maxproc == 0 => Some(cores.max(1)),
+        Sharing::Clients | Sharing::Unlimited => Some(cores.clamp(1, maxproc)),
+    }
 }
 
 fn addresses(entry: &Entry, main: &MainCf) -> Result<Vec<SocketAddr>, Fatal> {
@@ -190,16 +219,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_never_exceed_maxproc() {
-        for maxproc in 1..200 {
-            for cores in 1..20 {
-                let (processes, clients) = share(Sharing::Clients, maxproc, cores);
-                assert_eq!(processes.unwrap() * clients.unwrap(), maxproc);
-                assert!(processes.unwrap() <= cores);
-            }
-        }
-        assert_eq!(share(Sharing::Clients, 0, 4), (Some(4), Some(0)));
-        assert_eq!(share(Sharing::Unlimited, 1, 4), (Some(1), Some(0)));
-        assert_eq!(share(Sharing::Processes, 0, 4), (None, None));
+    fn processes_follow_maxproc_and_cores() {
+        assert_eq!(process_limit(Sharing::Clients, 100, 4), Some(4));
+        assert_eq!(process_limit(Sharing::Clients, 2, 4), Some(2));
+        assert_eq!(process_limit(Sharing::Clients, 0, 4), Some(4));
+        assert_eq!(process_limit(Sharing::Unlimited, 1, 4), Some(1));
+        assert_eq!(process_limit(Sharing::Processes, 100, 4), Some(100));
+        assert_eq!(process_limit(Sharing::Processes, 0, 4), None);
+    }
+
+    #[test]
+    fn a_service_is_known_by_its_port() {
+        let identity = |line: &str| {
+            let main = MainCf::empty(std::path::Path::new("/etc/postfix"));
+            let table = conf::master::MasterCf::parse(&main, "master.cf", line.as_bytes()).unwrap();
+            identity(&table.entries[0])
+        };
+        assert_eq!(identity("smtp inet n - n - - smtpd"), "25");
+        assert_eq!(identity("127.0.0.1:smtp inet n - n - - smtpd"), "[127.0.0.1]:25");
+        assert_eq!(identity("smtp unix - - n - - smtp"), "private/smtp");
+        assert_eq!(identity("showq unix n - n - - showq"), "public/showq");
     }
 }

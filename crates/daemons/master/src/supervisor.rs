@@ -7,31 +7,42 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use conf::MainCf;
-use conf::master::{MasterCf, ServiceList};
+use conf::master::{Kind, MasterCf};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::WaitStatus;
+use sys::watchdog::Watchdog;
 
 use crate::children::{Child, Children, Key};
 use crate::instance::Instance;
 use crate::options::{Options, Ready};
-use crate::plan::{Endpoint, Plan};
+use crate::plan::{Plan, Surroundings};
 use crate::service::Service;
-use crate::{Fatal, MasterParams, listen, wakeup};
+use crate::{Fatal, MasterParams, listen, plan, wakeup};
+
+/// How long one turn of the loop may take.
+const WATCHDOG_TIME: Duration = Duration::from_secs(1000);
+
+/// The longest sleep between two turns, in milliseconds; the watchdog must hear from us.
+const LONGEST_WAIT: u128 = 200_000;
 
 pub(crate) fn run(
     options: Options,
     params: MasterParams,
     main: MainCf,
     instance: Instance,
-    ready: Ready,
+    ready: &mut Ready,
 ) -> Result<ExitCode, Fatal> {
     let signals = signals()?;
     start_logging(&params)?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut supervisor = Supervisor {
         children: Children::new(environment(&main)?)?,
         services: BTreeMap::new(),
+        last_service: 0,
+        surroundings: Surroundings { cores, debug: options.attached.then_some("-d") },
+        fixed: Fixed::of(&main, &params),
         params,
         ends_at: options.exit_after.map(|after| Instant::now() + after),
         init: options.init,
@@ -47,13 +58,17 @@ pub(crate) fn run(
         log::info!("not started by root: all services run as user {}", sys::identity::effective_uid());
     }
     ready.announce();
-    supervisor.turn(&signals)
+    let watchdog = Watchdog::start(WATCHDOG_TIME, || log::fatal!("watchdog timeout"))?;
+    supervisor.turn(&signals, &watchdog)
 }
 
 struct Supervisor {
     params: MasterParams,
     services: BTreeMap<Key, Service>,
     children: Children,
+    last_service: u64,
+    surroundings: Surroundings,
+    fixed: Fixed,
     ends_at: Option<Instant>,
     init: bool,
     _instance: Instance,
@@ -67,8 +82,9 @@ enum Source {
 }
 
 impl Supervisor {
-    fn turn(&mut self, signals: &SignalFd) -> Result<ExitCode, Fatal> {
+    fn turn(&mut self, signals: &SignalFd, watchdog: &Watchdog) -> Result<ExitCode, Fatal> {
         loop {
+            watchdog.pat();
             let ready = self.wait(signals)?;
             let now = Instant::now();
             if self.ends_at.is_some_and(|end| end <= now) {
@@ -78,9 +94,7 @@ impl Supervisor {
             for source in ready {
                 match source {
                     Source::Signals => {
-                        if let Some(code) = self.signalled(signals)? {
-                            return Ok(code);
-                        }
+                        self.signalled(signals)?;
                     }
                     Source::Status(key) => self.reports(&key),
                     Source::Clients(key) => self.client(&key, now),
@@ -107,9 +121,9 @@ impl Supervisor {
         let timeout = match deadline {
             // Rounded up: a deadline must have passed when we look.
             Some(at) => {
-                at.saturating_duration_since(Instant::now()).as_millis().saturating_add(1).min(1_000_000)
+                at.saturating_duration_since(Instant::now()).as_millis().saturating_add(1).min(LONGEST_WAIT)
             }
-            None => 1_000_000,
+            None => LONGEST_WAIT,
         };
         let timeout = PollTimeout::try_from(timeout as i32).unwrap_or(PollTimeout::NONE);
         match poll(&mut polled, timeout) {
@@ -131,7 +145,9 @@ impl Supervisor {
         match self.children.spawn(key, service) {
             Ok(()) => service.started(now),
             Err(error) => {
-                log::warning!("{}: {} -- throttling", service.plan.path, sys::reason(&error));
+                let path = &service.plan.path;
+                log::warning!("master_spawn: exec {path}: {}", sys::reason(&error));
+                log::warning!("{path}: bad command startup -- throttling");
                 service.throttle(now, self.params.service_throttle_time);
             }
         }
@@ -145,10 +161,16 @@ impl Supervisor {
                 Ok(length) if length == buffer.len() => {}
                 Ok(0) => return,
                 Ok(length) => {
-                    log::warning!("service {}: status report with {length} bytes", service.plan.name);
+                    log::warning!(
+                        "service {}({}): child sent partial status update ({length} bytes)",
+                        service.plan.name,
+                        service.plan.identity
+                    );
                     continue;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return service.warn_if_full(Instant::now());
+                }
                 Err(error) => return log::warning!("service {}: read status: {error}", service.plan.name),
             }
             let Some(report) = ipc::master::Status::decode(&buffer) else {
@@ -156,7 +178,8 @@ impl Supervisor {
                 continue;
             };
             let Some(child) = self.children.reporter(&report) else { continue };
-            child.was_used = true;
+            // A process that is busy may yet show that it is not up to its work.
+            child.was_used |= report.available;
             match (child.is_available, report.available) {
                 (true, false) => service.available -= 1,
                 (false, true) => service.available += 1,
@@ -166,16 +189,13 @@ impl Supervisor {
         }
     }
 
-    fn signalled(&mut self, signals: &SignalFd) -> Result<Option<ExitCode>, Fatal> {
+    fn signalled(&mut self, signals: &SignalFd) -> Result<(), Fatal> {
         let mut reload = false;
         while let Ok(Some(signal)) = signals.read_signal() {
             match Signal::try_from(signal.ssi_signo as i32) {
                 Ok(Signal::SIGCHLD) => {}
                 Ok(Signal::SIGHUP) => reload = true,
-                Ok(ending) => {
-                    self.end(ending);
-                    return Ok(Some(ExitCode::SUCCESS));
-                }
+                Ok(ending) => self.end(ending),
                 Err(_) => {}
             }
         }
@@ -183,16 +203,33 @@ impl Supervisor {
         if reload {
             self.reload()?;
         }
-        Ok(None)
+        Ok(())
     }
 
-    // The whole group gets the signal, us included; by then it is blocked here.
-    fn end(&self, signal: Signal) {
-        log::info!("terminating on signal {}", signal as i32);
-        let group = nix::unistd::getpgrp().as_raw();
-        if let Err(error) = sys::process::kill(-group, nix::libc::SIGTERM) {
-            log::warning!("kill process group: {error}");
+    // The whole group gets the signal, us included; by then it is blocked here. The group of process 1 is everything
+    // in its container. At a terminal the group is not ours, and our processes are told one by one.
+    fn end(&self, signal: Signal) -> ! {
+        let own = std::process::id() as i32;
+        if sys::process::kill(-own, nix::libc::SIGTERM).is_err() {
+            for pid in self.children.pids() {
+                if let Err(error) = sys::process::kill(pid, nix::libc::SIGTERM) {
+                    log::debug!("kill {pid}: {error}");
+                }
+            }
         }
+        log::info!("terminating on signal {}", signal as i32);
+        if !self.init {
+            // Whoever waits for us shall know what ended us. Our own SIGTERM may be there first.
+            sys::process::default_signal(signal as i32);
+            let mut set = SigSet::empty();
+            set.add(signal);
+            if let Err(error) =
+                sys::process::kill(own, signal as i32).and_then(|()| Ok(set.thread_unblock()?))
+            {
+                log::warning!("kill myself: {error}");
+            }
+        }
+        std::process::exit(0)
     }
 
     fn reap(&mut self) {
@@ -221,10 +258,14 @@ impl Supervisor {
             }
             _ => false,
         };
-        if child.epoch != self.children.epoch {
+        let Some(service) = self.services.get_mut(&child.service) else { return };
+        if service.id != child.service_id {
             return;
         }
-        let Some(service) = self.services.get_mut(&child.service) else { return };
+        if child.epoch != self.children.epoch {
+            service.leaving -= 1;
+            return;
+        }
         service.processes -= 1;
         if child.is_available {
             service.available -= 1;
@@ -245,16 +286,23 @@ impl Supervisor {
             if service.is_throttled() {
                 continue;
             }
-            if let Err(error) = wakeup::send(&service.plan) {
-                log::warning!("wakeup: service {}: {}", service.plan.name, sys::reason(&error));
+            if let Err(error) = wakeup::send(&service.plan, &self.params.mail_owner) {
+                log::warning!(
+                    "master_wakeup_timer_event: service {}({}): {}",
+                    service.plan.name,
+                    service.plan.identity,
+                    sys::reason(&error)
+                );
             }
         }
     }
 
     fn reload(&mut self) -> Result<(), Fatal> {
-        let main = MainCf::read(&conf::config_directory())?;
+        let directory = conf::config_directory();
+        log::info!("reload -- version {}, configuration {}", self.params.mail_version, directory.display());
+        let mut main = MainCf::read(&directory)?;
         self.params = MasterParams::load(&main)?;
-        log::info!("reload -- version {}, configuration {}", self.params.mail_version, main.path().display());
+        self.fixed.keep(&mut main, &mut self.params);
         self.children.set_environment(environment(&main)?);
         self.configure(&main)?;
         start_logging(&self.params)
@@ -262,24 +310,24 @@ impl Supervisor {
 
     /// Makes the services what master.cf says: new ones begin, gone ones end, the others' processes are renewed.
     fn configure(&mut self, main: &MainCf) -> Result<(), Fatal> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let disabled = ServiceList::parse(&self.params.master_service_disable);
-        let file = main.path().join("master.cf");
         let table = MasterCf::read(main)?;
         let now = Instant::now();
-        let mut plans: BTreeMap<Key, (Plan, usize)> = BTreeMap::new();
-        for entry in table.entries.iter().filter(|entry| !disabled.matches(&entry.name, entry.kind.name())) {
-            let plan = Plan::new(entry, main, &self.params, cores)?;
-            let key = key(&plan);
-            if let Some((earlier, line)) = plans.get(&key) {
-                let (file, name) = (file.display(), &earlier.name);
-                log::warning!(
-                    "{file}: line {}: duplicate entry for {name} (line {line}) -- ignored",
-                    entry.line
-                );
-                continue;
+        let mut plans: BTreeMap<Key, Plan> = BTreeMap::new();
+        for entry in &table.entries {
+            if entry.kind == Kind::Inet {
+                self.fixed.warn_of_interfaces(&entry.name);
             }
-            plans.insert(key, (plan, entry.line));
+            let key = format!("{} {}", entry.kind.name(), plan::identity(entry));
+            let known = self.services.get(&key).map(|service| &service.plan.endpoint);
+            let plan = Plan::new(entry, main, &self.params, &self.surroundings, known)?;
+            if plans.contains_key(&key) {
+                log::warning!(
+                    "duplicate master.cf entry for service \"{}\" ({}) -- using the last entry",
+                    plan.name,
+                    plan.identity
+                );
+            }
+            plans.insert(key, plan);
         }
         self.children.epoch += 1;
         let gone: Vec<Key> = self.services.keys().filter(|key| !plans.contains_key(*key)).cloned().collect();
@@ -287,23 +335,60 @@ impl Supervisor {
             self.services.remove(&key);
             self.children.dismiss(&key);
         }
-        for (key, (plan, _)) in plans {
-            match self.services.get_mut(&key) {
-                Some(service) if service.plan.endpoint == plan.endpoint => service.renew(plan, now)?,
-                _ => {
-                    let sockets = listen::open(&plan)?;
-                    self.services.insert(key, Service::new(plan, sockets, now)?);
-                }
+        for (key, plan) in plans {
+            if let Some(service) = self.services.get_mut(&key) {
+                service.renew(plan, now)?;
+                continue;
             }
+            let sockets = listen::open(&plan, &self.params.mail_owner)?;
+            self.last_service += 1;
+            self.services.insert(key, Service::new(self.last_service, plan, sockets, now)?);
         }
         Ok(())
     }
 }
 
-fn key(plan: &Plan) -> Key {
-    match &plan.endpoint {
-        Endpoint::Inet(_) => format!("inet:{}", plan.name),
-        Endpoint::Path(path) => path.clone(),
+/// What cannot be changed while master runs: its processes have the sockets, and the directories are where it is.
+struct Fixed {
+    values: [(&'static str, String); 3],
+    interfaces: String,
+    interfaces_changed: bool,
+}
+
+impl Fixed {
+    fn of(main: &MainCf, params: &MasterParams) -> Self {
+        let interfaces = params.inet_interfaces.clone();
+        Self { values: Self::values(main, params), interfaces, interfaces_changed: false }
+    }
+
+    fn values(main: &MainCf, params: &MasterParams) -> [(&'static str, String); 3] {
+        [
+            ("config_directory", main.path().display().to_string()),
+            ("queue_directory", params.queue_directory.clone()),
+            ("inet_protocols", params.inet_protocols.clone()),
+        ]
+    }
+
+    /// Puts back what changed, and says so.
+    fn keep(&mut self, main: &mut MainCf, params: &mut MasterParams) {
+        for ((name, old), (_, new)) in self.values.iter().zip(Self::values(main, params)) {
+            if *old != new {
+                log::warning!("ignoring {name} parameter value change");
+                log::warning!("old value: \"{old}\", new value: \"{new}\"");
+                log::warning!("to change {name}, stop and start Postfix");
+                main.set(name, old);
+            }
+        }
+        self.interfaces_changed = self.interfaces != params.inet_interfaces;
+        main.set("inet_interfaces", &self.interfaces);
+        params.inet_interfaces.clone_from(&self.interfaces);
+    }
+
+    fn warn_of_interfaces(&self, service: &str) {
+        if self.interfaces_changed {
+            log::warning!("service {service}: ignoring inet_interfaces change");
+            log::warning!("to change inet_interfaces, stop and start Postfix");
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use daemon::{Clients, Connection, Control, Fatal, Service, Startup};
+use daemon::{Clients, Connection, Control, Fatal, OnReload, Service, Startup};
 use ipc::Attrs;
 use table::{Env, Error, Flags, Mode, Seek, Table, Update};
 
@@ -57,6 +57,8 @@ enum Access {
 impl Service for Proxymap {
     const PROGRAM: &'static str = "proxymap";
     const CLIENTS: Clients = Clients::Many;
+    // Clients keep their connections for long, and make their request again.
+    const ON_RELOAD: OnReload = OnReload::EndNow;
 
     fn start(startup: &Startup) -> Result<Self, Fatal> {
         let params = ProxymapParams::load(&startup.main)?;

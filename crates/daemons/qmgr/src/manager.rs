@@ -327,6 +327,10 @@ impl Service for Manager {
         Self::new(startup)
     }
 
+    fn watchdog(&self, _startup: &Startup) -> Duration {
+        self.params.qmgr_daemon_timeout
+    }
+
     async fn begin(self: &Rc<Self>, control: &Control) -> Result<(), Fatal> {
         *self.control.borrow_mut() = Some(control.clone());
         moved::move_back(&self.spool, SystemTime::now())?;

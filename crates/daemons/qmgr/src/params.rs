@@ -12,7 +12,7 @@ conf::param_set! {
     /// What the queue manager reads.
     pub(crate) struct Params {
         address_verify_pending_request_limit, bounce_queue_lifetime, bounce_service_name, confirm_delay_cleared,
-        daemon_timeout, default_delivery_slot_cost, default_delivery_slot_discount, default_delivery_slot_loan,
+        daemon_timeout, qmgr_daemon_timeout, default_delivery_slot_cost, default_delivery_slot_discount, default_delivery_slot_loan,
         default_destination_concurrency_failed_cohort_limit, default_destination_concurrency_limit,
         default_destination_concurrency_negative_feedback, default_destination_concurrency_positive_feedback,
         default_destination_rate_delay, default_destination_recipient_limit, default_extra_recipient_limit,

@@ -47,7 +47,7 @@ fn client(process: &str, settings: &[(&str, &str)]) -> Rc<Client> {
         main.set(name, value);
     }
     let params = FrameParams::load(&main).unwrap();
-    Rc::new(Client::start(&Startup { main, options, params, client_limit: None }).unwrap())
+    Rc::new(Client::start(&Startup { main, options, params, client_limit: None, share: None }).unwrap())
 }
 
 /// A message in the active queue with two recipients, and the request for it.

@@ -7,6 +7,7 @@ use crate::params::Settings;
 use crate::peer::Peer;
 use crate::server::Server;
 use crate::session::Session;
+use conf::MainCf;
 use daemon::{Clients, Connection, Control, Fatal, Service, Startup, Transport};
 use std::cell::OnceCell;
 use std::path::PathBuf;
@@ -18,6 +19,8 @@ use tls::{AskCertificate, Keyring, ServerSettings, Tickets};
 /// The SMTP server.
 pub struct Smtpd {
     server: Rc<Server>,
+    /// What `server` is to the sessions that begin while there are as many as there may be.
+    stressed: Option<Rc<Server>>,
     tls: Option<tls::Server>,
     keyring: Option<Arc<Keyring>>,
     env: Rc<Env>,
@@ -42,18 +45,27 @@ impl Service for Smtpd {
         let settings = Settings::load(&startup.main)?;
         let services = Rc::new(Services::new(&settings));
         let resolver = dns::Resolver::system();
-        let mut server = Server::open(&startup.main, &env, services, resolver).map_err(Fatal::new)?;
-        server.require_relay_restriction().map_err(Fatal::new)?;
+        let open = |main: &MainCf| -> Result<Server, Fatal> {
+            let outside = services.clone();
+            let server = Server::open(main, &env, outside, resolver.clone()).map_err(Fatal::new)?;
+            server.require_relay_restriction().map_err(Fatal::new)?;
+            Ok(server)
+        };
+        let mut server = open(&startup.main)?;
         server.check_settings().map_err(Fatal::new)?;
+        let mut stressed = startup.stressed().map(|main| open(&main)).transpose()?;
         let keyring = keyring(&settings).filter(|_| server.tls.offered);
         let tls = if server.tls.offered { context(&settings, &server, keyring.clone()) } else { None };
-        server.has_tls_context = tls.is_some();
+        for server in [Some(&mut server), stressed.as_mut()].into_iter().flatten() {
+            server.has_tls_context = tls.is_some();
+        }
         if !server.families.ipv4 && !server.families.ipv6 {
             let value = &settings.inet_protocols;
             return Err(Fatal::new(format!("all network protocols are disabled (inet_protocols = {value})")));
         }
         Ok(Smtpd {
             server: Rc::new(server),
+            stressed: stressed.map(Rc::new),
             tls,
             keyring,
             env,
@@ -82,22 +94,23 @@ impl Service for Smtpd {
                 control.retire();
             }
         }
+        let server = self.server_now();
         let (wire, peer) = match connection {
             Connection::Tcp(socket, client) => {
                 let ends = socket.local_addr().ok().map(|own| (client, own));
-                let peer = Box::pin(Peer::connected(&self.server, ends)).await;
+                let peer = Box::pin(Peer::connected(&server, ends)).await;
                 (Wire::Tcp(socket), peer)
             }
-            Connection::Unix(socket) => (Wire::Unix(socket), Peer::local(&self.server)),
+            Connection::Unix(socket) => (Wire::Unix(socket), Peer::local(&server)),
             Connection::Datagrams(_) | Connection::Triggers(_) => return,
         };
         log::info!("connect from {}", peer.namaddr);
-        let mut session = Box::new(Session::new(self.server.clone(), self.service.clone(), peer));
+        let mut session = Box::new(Session::new(server.clone(), self.service.clone(), peer));
         session.stand_alone = self.is_by_hand;
         if self.is_handed_over {
             session.handed_over();
         }
-        let conversation = Conversation::new(self.server.clone(), self.tls.clone(), wire, session);
+        let conversation = Conversation::new(server, self.tls.clone(), wire, session);
         drop(self);
         conversation.run().await;
     }
@@ -111,6 +124,12 @@ fn keyring(settings: &Settings) -> Option<Arc<Keyring>> {
 }
 
 impl Smtpd {
+    fn server_now(&self) -> Rc<Server> {
+        let is_stressed = self.control.get().is_some_and(Control::is_stressed);
+        let stressed = self.stressed.as_ref().filter(|_| is_stressed);
+        Rc::clone(stressed.unwrap_or(&self.server))
+    }
+
     /// A server that a user started, for `sendmail -bs`.
     fn by_hand(startup: &Startup) -> Result<Self, Fatal> {
         let mut main = startup.main.clone();
@@ -121,6 +140,7 @@ impl Smtpd {
         let server = Server::open(&main, &env, outside, dns::Resolver::system()).map_err(Fatal::new)?;
         Ok(Smtpd {
             server: Rc::new(server),
+            stressed: None,
             tls: None,
             keyring: None,
             env,

@@ -320,3 +320,6 @@ fn standard_streams() -> Result<(Connection, JoinHandle<()>), Fatal> {
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| log::panic_text!("{panic}")));
 }
+
+#[cfg(test)]
+mod tests;
