@@ -1,6 +1,7 @@
 //! A conversation over a socket: attribute lists in and out, raw bytes where a protocol has them.
 
 use std::io;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,6 +17,15 @@ const ATTRIBUTE_LIMIT: usize = 100_000;
 const LIST_LIMIT: usize = 1_000_000;
 
 const READ_SIZE: usize = 4096;
+
+/// Connects without waiting. A local connection stands at once, or the service's listen queue is full: `WouldBlock`.
+pub(crate) fn connect_now(path: &Path) -> io::Result<std::os::unix::net::UnixStream> {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+    Ok(socket.into())
+}
 
 /// One end of a conversation with another program.
 #[derive(Debug)]
@@ -35,8 +45,8 @@ impl Stream {
     pub async fn connect(path: impl AsRef<Path>) -> Result<Self> {
         let mut patience = 10;
         loop {
-            match UnixStream::connect(path.as_ref()).await {
-                Ok(socket) => return Ok(Self::new(socket)),
+            match connect_now(path.as_ref()) {
+                Ok(socket) => return Ok(Self::new(UnixStream::from_std(socket)?)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && patience > 0 => {
                     patience -= 1;
                     tokio::time::sleep(Duration::from_millis(10)).await;

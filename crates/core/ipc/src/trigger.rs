@@ -18,6 +18,10 @@ pub const FLUSH_DEAD: u8 = b'F';
 /// The queue manager: ignore time stamps in the next scan.
 pub const SCAN_ALL: u8 = b'A';
 
+/// How often, and in which steps, a full listen queue is tried again.
+const ATTEMPTS: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// Sends `requests` to a service's socket or FIFO, waiting `timeout` at most.
 pub fn send(path: &Path, requests: &[u8], timeout: Duration) -> io::Result<()> {
     if std::fs::metadata(path)?.file_type().is_fifo() {
@@ -32,15 +36,20 @@ pub fn send(path: &Path, requests: &[u8], timeout: Duration) -> io::Result<()> {
     socket.write_all(requests)
 }
 
-/// As [`send`], from a program on the event loop: never waits for the service beyond the connection itself.
+/// As [`send`], from a program on the event loop: does not wait for the service, but for room in its listen queue.
 pub async fn notify(path: impl AsRef<Path>, requests: &[u8]) -> io::Result<()> {
-    use tokio::io::AsyncWriteExt;
-    match tokio::net::UnixStream::connect(path.as_ref()).await {
-        Ok(mut socket) => socket.write_all(requests).await,
-        // A FIFO, in a master.cf of old.
-        Err(error) if error.raw_os_error() == Some(nix::libc::ECONNREFUSED) => {
-            send(path.as_ref(), requests, Duration::from_secs(1))
+    let path = path.as_ref();
+    for _ in 0..ATTEMPTS {
+        match crate::stream::connect_now(path) {
+            // A few bytes always fit into a fresh connection.
+            Ok(mut socket) => return socket.write_all(requests),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(PAUSE).await,
+            // A FIFO, in a master.cf of old.
+            Err(error) if error.raw_os_error() == Some(nix::libc::ECONNREFUSED) => {
+                return send(path, requests, Duration::from_secs(1));
+            }
+            Err(error) => return Err(error),
         }
-        Err(error) => Err(error),
     }
+    Err(io::ErrorKind::WouldBlock.into())
 }
