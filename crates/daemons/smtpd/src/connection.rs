@@ -160,7 +160,7 @@ impl Conversation {
                 Next::Flush => {}
                 Next::StartTls => {
                     if Box::pin(self.start_tls()).await.is_err() {
-                        Box::pin(self.session.lost(Loss::Connection)).await;
+                        Box::pin(self.session.tls_failed()).await;
                         break;
                     }
                 }

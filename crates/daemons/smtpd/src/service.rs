@@ -222,7 +222,7 @@ fn context(settings: &Settings, server: &Server, keyring: Option<Arc<Keyring>>) 
         exclude_ciphers: exclude,
         fingerprint_digest: settings.smtpd_tls_fingerprint_digest.clone(),
         preempt_cipherlist: settings.tls_preempt_cipherlist,
-        tickets: keyring.map_or(Tickets::Off, |keyring| Tickets::External(keyring)),
+        tickets: keyring.map_or(Tickets::Off, Tickets::Keyring),
     });
     match made {
         Ok(context) => Some(context),

@@ -11,7 +11,7 @@ use crate::line::BareNewline;
 use crate::peer::Peer;
 use crate::restriction::Checks;
 use crate::server::Server;
-use crate::stats::Stats;
+use crate::stats::{Stats, Verb};
 use crate::transaction::{Actions, Transaction};
 use crate::transcript::Transcript;
 use crate::xforward::Forwarded;
@@ -30,7 +30,7 @@ pub enum Next {
     /// Send the output.
     Flush,
     /// Send the output, forget what else the client sent, and do a TLS handshake; report with
-    /// [`Session::tls_started`] or [`Session::lost`].
+    /// [`Session::tls_started`] or [`Session::tls_failed`].
     StartTls,
     /// Send the output and hang up; the last call is [`Session::finish`].
     Close,
@@ -313,10 +313,17 @@ impl Session {
         }
     }
 
+    /// The TLS handshake failed; nobody knows what the client thinks is going on.
+    pub async fn tls_failed(&mut self) {
+        self.stats.went_wrong(Verb::Starttls);
+        self.lost(Loss::Connection).await;
+    }
+
     /// The TLS handshake succeeded.
     pub async fn tls_started(&mut self, info: tls::Summary) {
         self.tls = Some(Box::new(info));
         if self.after_handshake().await.is_err() {
+            self.stats.went_wrong(Verb::Starttls);
             self.stage = Stage::Ended;
         }
     }

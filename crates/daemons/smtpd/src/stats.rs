@@ -115,6 +115,12 @@ impl Stats {
         self.0[verb as usize].good += 1;
     }
 
+    /// What had gone well went wrong in the end.
+    pub(crate) fn went_wrong(&mut self, verb: Verb) {
+        let count = &mut self.0[verb as usize];
+        count.good = count.good.saturating_sub(1);
+    }
+
     /// ` ehlo=1 mail=1 rcpt=0/1 commands=2/3`
     pub(crate) fn summary(&self) -> String {
         let mut text = String::new();

@@ -18,7 +18,7 @@ use crate::level::Level;
 use crate::server::non_empty;
 use crate::summary::{Role, Standing, Summary};
 use crate::trust::Anchors;
-use crate::{Error, chain, from_io, names, peer, protocols};
+use crate::{Error, chain, from_io, names, peer, protocols, signature};
 
 /// The encrypted stream of a client.
 pub type ClientStream<S> = tokio_rustls::client::TlsStream<S>;
@@ -245,13 +245,7 @@ impl ServerCertVerifier for AnyServer {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let checked = rustls::crypto::verify_tls12_signature(
-            message,
-            cert,
-            dss,
-            &self.provider.signature_verification_algorithms,
-        );
-        or_unreadable(checked)
+        signature::verify_tls12(&self.provider, message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -261,30 +255,10 @@ impl ServerCertVerifier for AnyServer {
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         note_peer(dss.scheme);
-        let checked = rustls::crypto::verify_tls13_signature(
-            message,
-            cert,
-            dss,
-            &self.provider.signature_verification_algorithms,
-        );
-        or_unreadable(checked)
+        signature::verify_tls13(&self.provider, message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         protocols::signature_schemes(&self.provider)
-    }
-}
-
-/// An odd certificate (X.509 version 1, unknown extensions) cannot be read for its key. Its signature proves nothing to a client that
-/// accepts every certificate anyhow, and such a peer never becomes trusted; a signature that is readable and wrong stays an error.
-fn or_unreadable(
-    checked: Result<HandshakeSignatureValid, rustls::Error>,
-) -> Result<HandshakeSignatureValid, rustls::Error> {
-    use rustls::{CertificateError, Error};
-    match checked {
-        Err(Error::InvalidCertificate(CertificateError::BadEncoding | CertificateError::Other(_))) => {
-            Ok(HandshakeSignatureValid::assertion())
-        }
-        checked => checked,
     }
 }

@@ -7,13 +7,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ipc::tlsmgr::{Manager, NAME_SIZE, TicketKey};
 use rustls::server::ProducesTickets;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// So many keys are kept: the present one, the one before it, and one to spare for clocks that jump.
 const KEY_LIMIT: usize = 3;
 
 /// After so long the manager is asked again, when it has not answered or has no key.
 const RETRY: Duration = Duration::from_secs(30);
+
+/// So long a session waits for the first answer of the manager.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The keys that this process knows. A ticket is the key's name, a nonce, and the session, encrypted with AES-256-GCM.
 ///
@@ -23,6 +26,8 @@ pub struct Keyring {
     lifetime: u32,
     state: Mutex<State>,
     wanted: Notify,
+    /// Whether the manager has been asked, whatever came of it.
+    has_asked: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -43,7 +48,12 @@ impl Keyring {
     /// Without keys; `lifetime` is `smtpd_tls_session_cache_timeout`.
     pub fn new(lifetime: Duration) -> Self {
         let lifetime = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
-        Self { lifetime, state: Mutex::default(), wanted: Notify::new() }
+        Self {
+            lifetime,
+            state: Mutex::default(),
+            wanted: Notify::new(),
+            has_asked: watch::Sender::new(false),
+        }
     }
 
     /// Fetches keys from the manager, for ever: the next one when the present one is used up, older ones when a client
@@ -63,11 +73,20 @@ impl Keyring {
                     RETRY
                 }
             };
+            self.has_asked.send_replace(true);
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = self.wanted.notified(), if !is_silent => {}
             }
         }
+    }
+
+    /// Waits until a new process has had the time to fetch its first keys.
+    pub(crate) async fn ready(&self) {
+        let mut has_asked = self.has_asked.subscribe();
+        // When the time is over, the session begins without tickets.
+        let waited = tokio::time::timeout(PATIENCE, has_asked.wait_for(|has_asked| *has_asked)).await;
+        drop(waited);
     }
 
     /// Adds a key.

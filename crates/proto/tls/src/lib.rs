@@ -27,6 +27,7 @@ mod peer;
 mod problem;
 mod protocols;
 mod server;
+mod signature;
 mod summary;
 mod tickets;
 mod trust;

@@ -19,7 +19,7 @@ use crate::handshake::{Facts, Noted, note_peer, summary};
 use crate::summary::{Role, Standing, Summary};
 use crate::tickets::Tickets;
 use crate::trust::Anchors;
-use crate::{Error, chain, from_io, peer, protocols};
+use crate::{Error, Keyring, chain, from_io, peer, protocols, signature};
 
 /// The encrypted stream of a server.
 pub type ServerStream<S> = tokio_rustls::server::TlsStream<S>;
@@ -73,6 +73,7 @@ pub struct ServerSettings {
 #[derive(Clone)]
 pub struct Server {
     acceptor: TlsAcceptor,
+    keyring: Option<Arc<Keyring>>,
     anchors: Anchors,
     digest: Fingerprint,
 }
@@ -108,7 +109,8 @@ impl Server {
             config.ticketer = ticketer;
             config.send_tls13_tickets = 1;
         }
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), anchors, digest })
+        let keyring = settings.tickets.keyring();
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), keyring, anchors, digest })
     }
 
     /// Does the handshake. The caller limits the time, and must have thrown away whatever it had read in advance.
@@ -116,6 +118,9 @@ impl Server {
         &self,
         stream: S,
     ) -> Result<(ServerStream<S>, Summary), Error> {
+        if let Some(keyring) = &self.keyring {
+            keyring.ready().await;
+        }
         let (result, notes) = Noted::new(self.acceptor.accept(stream)).await;
         let stream = result.map_err(from_io)?;
         let (_, connection) = stream.get_ref();
@@ -246,12 +251,7 @@ impl ClientCertVerifier for AnyClient {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(
-            message,
-            cert,
-            dss,
-            &self.provider.signature_verification_algorithms,
-        )
+        signature::verify_tls12(&self.provider, message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -261,12 +261,7 @@ impl ClientCertVerifier for AnyClient {
         dss: &DigitallySignedStruct,
     ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
         note_peer(dss.scheme);
-        rustls::crypto::verify_tls13_signature(
-            message,
-            cert,
-            dss,
-            &self.provider.signature_verification_algorithms,
-        )
+        signature::verify_tls13(&self.provider, message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -222,6 +222,29 @@ async fn client_certificates_and_chain_files() {
     );
 }
 
+#[tokio::test(flavor = "current_thread")]
+async fn version_1_certificates_prove_their_keys() {
+    let Some(files) = Files::make() else { return };
+    for name in ["rsa", "ec"] {
+        files.openssl(&format!(
+            "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -out {name}1.pem"
+        ));
+    }
+    let mut server = files.server();
+    server.cert_file = files.path("rsa1.pem");
+    server.ask = AskCertificate::Yes;
+    let mut client = files.client();
+    client.eccert_file = files.path("ec1.pem");
+    client.eckey_file = files.path("ec.key");
+    let server = Server::new(&server).unwrap();
+    let client = Client::new(&client).unwrap();
+    for protocols in ["TLSv1.2", "TLSv1.3"] {
+        let (theirs, ours) = shake(&server, &client.variant(protocols, "").unwrap(), &target(&[])).await;
+        assert_eq!((theirs.standing, ours.standing), (Standing::Untrusted, Standing::Untrusted));
+        assert_eq!(theirs.peer.unwrap().subject, "mail.example");
+    }
+}
+
 #[test]
 fn files_that_do_not_fit() {
     let Some(files) = Files::make() else { return };
