@@ -52,8 +52,11 @@ impl<E: std::fmt::Display> From<E> for Fatal {
 
 /// The whole life of the program.
 pub fn main() -> ExitCode {
+    // What the caller left open by mistake would stay open with us and all our processes. This comes first: a descriptor
+    // of ours that is closed here would be closed once more when its number is somebody else's.
+    let closed = sys::descriptor::close_from(3);
     log::init("postfix/master", log::Sinks::terminal("postfix/master"));
-    match live() {
+    match closed.map_err(Fatal::from).and_then(|()| live()) {
         Ok(code) => code,
         Err(Fatal(text)) => {
             log::fatal!("{text}");
@@ -65,8 +68,6 @@ pub fn main() -> ExitCode {
 fn live() -> Result<ExitCode, Fatal> {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     sys::process::ignore_signal(nix::libc::SIGPIPE);
-    // What the caller left open by mistake would stay open with us and all our processes.
-    sys::descriptor::close_from(3)?;
     let mut options = Options::parse(std::env::args().skip(1))?;
     log::set_verbose(options.verbose.max(u8::from(std::env::var_os("MAIL_VERBOSE").is_some())));
     options.debug |= std::env::var_os("MAIL_DEBUG").is_some();
