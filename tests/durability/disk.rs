@@ -65,7 +65,7 @@ impl Volume {
         let mut file = OpenOptions::new()
             .create(true)
             .append(true)
-            .open(format!("{}/ballast", self.path))
+            .open(format!("{}/.ballast", self.path))
             .expect("open");
         for size in [65536, 4096, 512, 1] {
             let block = vec![b'x'; size];
@@ -75,17 +75,8 @@ impl Volume {
         drop(file.sync_all());
     }
 
-    /// Fills it up but for so many kilobytes.
-    fn fill_but(&self, kilobytes: u64) {
-        self.fill();
-        let path = format!("{}/ballast", self.path);
-        let file = OpenOptions::new().write(true).open(&path).expect("open");
-        let length = file.metadata().expect("its size").len();
-        file.set_len(length.saturating_sub(kilobytes << 10)).expect("truncate");
-    }
-
     fn empty(&self) {
-        fs::remove_file(format!("{}/ballast", self.path)).expect("remove the ballast");
+        fs::remove_file(format!("{}/.ballast", self.path)).expect("remove the ballast");
     }
 }
 
@@ -150,6 +141,22 @@ fn full_queue(system: &mut System, volume: &Volume) {
     system.main_cf(MAIN);
     system.start();
 
+    // Room enough to begin, and none when it is to be written.
+    let mut client = system.smtp();
+    client.expect("EHLO localhost", 250);
+    client.expect("MAIL FROM:<a@example.com>", 250);
+    client.expect("RCPT TO:<b@example.net>", 250);
+    client.expect("DATA", 354);
+    volume.fill();
+    let reply = client.message(&text(500, 150_000));
+    assert_eq!(reply.last(), "451 4.3.0 Error: queue file write error");
+    // The session goes on, and so does the service.
+    client.command("RSET");
+    assert!(client.command("MAIL FROM:<a@example.com>").last().starts_with("452 4.3.1 "));
+
+    volume.empty();
+    drop(client);
+
     // Filled by mail itself.
     let mut accepted = Vec::new();
     let mut refused = None;
@@ -180,20 +187,7 @@ fn full_queue(system: &mut System, volume: &Volume) {
     assert!(accepted.len() > 3, "too few");
     system.wait_for_log("not enough free space in mail queue: [0-9]+ bytes < 1.5\\*message size limit");
 
-    // Room enough to begin, and none when it is to be written.
-    volume.fill_but(500);
-    let mut client = system.smtp();
-    client.expect("EHLO localhost", 250);
-    client.expect("MAIL FROM:<a@example.com>", 250);
-    client.expect("RCPT TO:<b@example.net>", 250);
-    client.expect("DATA", 354);
     volume.fill();
-    let reply = client.message(&text(500, 150_000));
-    println!("NOTE: in the middle: {reply:?}");
-    assert_eq!(reply.last(), "451 4.3.0 Error: queue file write error");
-    // The session goes on, and so does the service.
-    client.command("RSET");
-    assert!(client.command("MAIL FROM:<a@example.com>").last().starts_with("452 4.3.1 "));
 
     // From the command line: the caller keeps it.
     let output = system.sendmail("alice", &["b@example.net"], &text(501, 150_000));
@@ -207,6 +201,7 @@ fn full_queue(system: &mut System, volume: &Volume) {
 
     volume.empty();
     sink.obey();
+    drain(system);
     let mut client = system.smtp();
     client.expect("EHLO localhost", 250);
     client.submit("a@example.com", &["b@example.net"], &text(502, 1000));

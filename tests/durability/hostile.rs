@@ -203,7 +203,7 @@ fn alive(system: &System, mark: usize) {
 
 scenario! {
     fn noise_on_every_socket(system) {
-        system.main_cf("home_mailbox = Maildir/\nqueue_run_delay = 2s\n");
+        system.main_cf("home_mailbox = Maildir/\nqueue_run_delay = 2s\nvirtual_mailbox_base = /home/vmail\n");
         system.start();
         let mark = system.mark();
         alive(system, mark);

@@ -27,6 +27,8 @@ scenario! {
             return isolation::skip_inside("pflogsumm is missing");
         }
         let sink = Sink::smtp("198.51.100.10:25");
+        // Long ids have as many digits as the inode numbers need: let them all be three.
+        system.shell("cd /var/spool/postfix && seq 3000 | xargs touch && seq 3000 | xargs rm").well();
         let ours = summary(system, Package::Ours, &sink);
         let reference = summary(system, Package::Reference, &sink);
         println!("{reference}");
@@ -63,6 +65,11 @@ fn summary(system: &mut System, package: Package, sink: &Sink) -> String {
     system.run(&["postsuper", "-d", "ALL"]).well();
     system.file("/tmp/log", &log);
     let text = system.run(&["pflogsumm", "/tmp/log"]).well().stdout;
+    // What the programs warn of is another matter, and so is their version.
+    let (totals, rest) = text.split_once("\nWarnings\n").expect("the part with warnings");
+    let (_, bad) = rest.split_once("\nFatal Errors").expect("the part with errors");
+    let (bad, _) = bad.split_once("\nMaster daemon messages").expect("the last part");
+    let text = format!("{totals}\nFatal Errors{bad}");
     // How long it took is not the same.
     Regex::new(r"\d+\.\d [smhd]\b").expect("a pattern").replace_all(&text, "TIME").into_owned()
 }
