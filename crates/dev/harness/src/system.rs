@@ -71,7 +71,6 @@ pub struct System {
     package: Package,
     syslog: Syslog,
     dns: Dns,
-    started: bool,
 }
 
 const ACCOUNTS: &[(&str, u32, &str)] = &[
@@ -93,7 +92,7 @@ impl System {
         syslog.listen(Path::new("/dev/log"));
         let dns = Dns::start();
         dns.add(ZONE);
-        let system = Self { package, syslog, dns, started: false };
+        let system = Self { package, syslog, dns };
         system.lay_out();
         system
     }
@@ -242,7 +241,7 @@ impl System {
     }
 
     /// Starts it. It has to start.
-    pub fn start(&mut self) -> &mut Self {
+    pub fn start(&self) -> &Self {
         let output = self.run(&["postfix", "start"]);
         assert_eq!(
             output.code,
@@ -252,14 +251,12 @@ impl System {
             output.stderr,
             self.log().join("\n")
         );
-        self.started = true;
         self
     }
 
     /// Stops it.
-    pub fn stop(&mut self) -> &mut Self {
+    pub fn stop(&self) -> &Self {
         self.run(&["postfix", "stop"]);
-        self.started = false;
         self
     }
 
