@@ -77,9 +77,10 @@ pub(crate) fn write(severity: Severity, text: &str) {
     }
 }
 
-/// A line as the postlog service stores it: `Mmm dd hh:mm:ss host tag[pid]: text`.
+/// A line as the postlog service stores it: `Mmm dd hh:mm:ss host tag[pid]: text`, the host without its domain.
 pub fn postlog_line(stamp: &str, hostname: &str, tag: &str, pid: u32, text: &str) -> String {
-    format!("{stamp} {hostname} {tag}[{pid}]: {text}")
+    let host = hostname.split('.').next().unwrap_or(hostname);
+    format!("{stamp} {host} {tag}[{pid}]: {text}")
 }
 
 impl Logger {

@@ -121,11 +121,11 @@ impl Copier<'_> {
         loop {
             let record = match reader.next() {
                 Ok(Some(record)) if record.kind.is_in(types) => record,
-                Ok(Some(record)) => return Ok(Some(self.senseless(record.kind))),
-                Ok(None) => return Ok(Some(self.senseless(RecordType::Unknown(0)))),
+                Ok(Some(record)) => return Ok(Some(self.senseless(record.kind.as_byte().into()))),
+                Ok(None) => return Ok(Some(self.senseless(END_OF_FILE))),
                 Err(error) => {
-                    log::warning!("uid={}: maildrop/{}: {error}", self.mail.uid, self.mail.id.as_str());
-                    return Ok(Some(Fate::Remove));
+                    log::warning!("maildrop/{}: {error}", self.mail.id.as_str());
+                    return Ok(Some(self.senseless(READ_ERROR)));
                 }
             };
             if types.first() == Some(&record.kind.as_byte()) {
@@ -157,12 +157,15 @@ impl Copier<'_> {
         }
     }
 
-    fn senseless(&self, kind: RecordType) -> Fate {
-        let (uid, id) = (self.mail.uid, self.mail.id.as_str());
-        log::warning!("uid={uid}: unexpected or malformed record type {} in maildrop/{id}", kind.as_byte());
+    fn senseless(&self, kind: i32) -> Fate {
+        log::warning!("uid={}: unexpected or malformed record type {kind}", self.mail.uid);
         Fate::Remove
     }
 }
+
+/// What stands for a record type in the log when there is none.
+const END_OF_FILE: i32 = -1;
+const READ_ERROR: i32 = -2;
 
 // postsuper -r: what an earlier pass through cleanup found out is left out, to be found out again.
 fn is_found_again(segment: Segment, kind: RecordType, data: &[u8]) -> bool {
