@@ -245,6 +245,21 @@ async fn version_1_certificates_prove_their_keys() {
     }
 }
 
+#[tokio::test(flavor = "current_thread")]
+async fn a_self_signed_certificate_is_trusted_when_pinned() {
+    let Some(files) = Files::make() else { return };
+    let mut server = files.server();
+    server.cert_file = files.path("ca.pem");
+    server.key_file = files.path("ca.key");
+    let server = Server::new(&server).unwrap();
+    let pinned = Client::new(&files.client()).unwrap();
+    let (_, ours) = shake(&server, &pinned, &target(&["Test-CA".into()])).await;
+    assert_eq!(ours.standing, Standing::Verified);
+    let other = ClientSettings { ca_file: files.path("rsa.pem"), ..files.client() };
+    let (_, ours) = shake(&server, &Client::new(&other).unwrap(), &target(&[])).await;
+    assert_eq!(ours.peer.unwrap().problem, Some(tls::Problem::SelfSigned));
+}
+
 #[test]
 fn files_that_do_not_fit() {
     let Some(files) = Files::make() else { return };
