@@ -32,8 +32,17 @@ pub(crate) fn fatal(startup: &Startup, params: &PostfixParams) -> Result<bool, F
     Ok(run(params, "postsuper", &[]))
 }
 
+/// Lets postconf(1) warn about parameters that are deprecated or unknown.
+pub(crate) fn warn_of_parameters(params: &PostfixParams) {
+    let path = format!("{}/postconf", params.command_directory);
+    if let Err(error) = Command::new(&path).stdout(std::process::Stdio::null()).status() {
+        log::error!("{path}: {}", queue::reason(&error));
+    }
+}
+
 /// Warns about owners and modes that give others a hold on the mail system, and about damaged mail.
 pub(crate) fn warn(startup: &Startup, params: &PostfixParams) -> Result<(), Fatal> {
+    warn_of_parameters(params);
     let identity = Identity::of(startup)?;
     let queue = Path::new(&params.queue_directory);
     let mut sight = Inspection { identity: &identity };
@@ -76,13 +85,29 @@ pub(crate) fn warn(startup: &Startup, params: &PostfixParams) -> Result<(), Fata
         shared.extend(commands);
     }
     sight.shared(&shared, &params.setgid_group);
+    for name in ["bin", "etc", "lib", "sbin", "usr"] {
+        walk(&queue.join(name), &mut |path, found| sight.copy(queue, path, found));
+    }
     walk(&queue.join("corrupt"), &mut |path, found| {
         if found.is_file() {
             let name = path.strip_prefix(queue).unwrap_or(path);
             log::warning!("damaged message: {}", name.display());
         }
     });
+    let [one, other] = ["/usr/sbin/sendmail", "/usr/lib/sendmail"];
+    if is_default
+        && [one, other].iter().all(|path| Path::new(path).is_file())
+        && differ(one.as_ref(), other.as_ref())
+    {
+        log::warning!("{other} and {one} differ");
+        log::warning!("Replace one by a symbolic link to the other");
+    }
     Ok(())
+}
+
+fn differ(one: &Path, other: &Path) -> bool {
+    let inode = |path| fs::metadata(path).map(|found: Metadata| (found.dev(), found.ino())).ok();
+    inode(one) != inode(other) && fs::read(one).ok() != fs::read(other).ok()
 }
 
 struct Inspection<'a> {
@@ -117,6 +142,18 @@ impl Inspection<'_> {
             if fs::metadata(path).is_ok_and(|found| !self.identity.is_shared(&found)) {
                 log::warning!("not owned by group {group}: {}", path.display());
             }
+        }
+    }
+
+    // What old chroot scripts leave in the queue directory.
+    fn copy(&mut self, queue: &Path, path: &Path, found: &Metadata) {
+        if !self.identity.owns(Owner::Root, found) {
+            log::warning!("not owned by root: {}", path.display());
+        }
+        let Ok(name) = path.strip_prefix(queue) else { return };
+        let original = Path::new("/").join(name);
+        if found.is_file() && original.is_file() && differ(path, &original) {
+            log::warning!("{} and {} differ", path.display(), original.display());
         }
     }
 

@@ -1,6 +1,6 @@
 //! postfix(1) - starts, stops and checks the mail system.
 //!
-//! `postfix start|start-fg|stop|abort|drain|reload|flush|status|check|set-permissions`. What Postfix leaves to a shell
+//! `postfix start|start-fg|stop|quick-stop|abort|drain|reload|flush|status|check|set-permissions|logrotate`. What Postfix leaves to a shell
 //! script is done here; the log lines keep that script's name, `postfix/postfix-script`, since monitoring knows it.
 //!
 //! Trust: the superuser, or the owner of the queue directory, who then runs a mail system of their own without the
@@ -11,6 +11,7 @@
 mod action;
 mod check;
 mod layout;
+mod rotate;
 
 use std::io::IsTerminal;
 
@@ -59,14 +60,21 @@ pub fn main(invocation: &Invocation) -> Result<u8, Fatal> {
     let Some((word, arguments)) = options.rest().split_first() else { return Err(usage(invocation)) };
     let action = Action::parse(&word.to_string_lossy());
 
+    // An instance that is named is managed alone.
+    let is_named = std::env::var_os("MAIL_CONFIG").is_some();
     let startup = Startup::read(invocation)?;
     let params = PostfixParams::load(&startup.main)?;
     refuse_strangers(&startup)?;
     notice_old_defaults(&startup)?;
+    let instances = bytes::list::split(&params.multi_instance_directories, bytes::list::SEPARATORS);
+    if !is_named && instances.count() > 0 {
+        return Err(hand_over(&params, options.rest()));
+    }
     let Some(action) = action else {
         log_as_script(invocation)?;
         log::fatal!(
-            "unknown command: '{}'. Usage: postfix start (or stop, reload, abort, flush, check, status, set-permissions)",
+            "unknown command: '{}'. Usage: postfix start (or stop, reload, abort, flush, check, status, \
+             set-permissions, upgrade-configuration, logrotate, tls, non-bdb)",
             word.to_string_lossy()
         );
         return Ok(1);
@@ -80,6 +88,18 @@ pub fn main(invocation: &Invocation) -> Result<u8, Fatal> {
     }
     log_as_script(invocation)?;
     action.perform(&startup, &params)
+}
+
+/// The manager of several instances does what is asked for to each of them.
+fn hand_over(params: &PostfixParams, words: &[std::ffi::OsString]) -> Fatal {
+    use std::os::unix::process::CommandExt;
+    let mut wrapper = bytes::list::split(&params.multi_instance_wrapper, bytes::list::SEPARATORS);
+    let Some(program) = wrapper.next() else {
+        return fatal!("multi-instance support is requested, but multi_instance_wrapper is empty");
+    };
+    command::use_config_directory(params.config_directory.as_ref());
+    let error = std::process::Command::new(program).args(wrapper).args(words).exec();
+    fatal!("{program}: {}", queue::reason(&error))
 }
 
 fn usage(invocation: &Invocation) -> Fatal {
