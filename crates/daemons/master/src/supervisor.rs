@@ -264,6 +264,10 @@ impl Supervisor {
         }
         if child.epoch != self.children.epoch {
             service.leaving -= 1;
+            if service.leaving == 0 && service.processes == 0 && service.plan.wakeup_always {
+                // It may have taken a trigger with it, the one of the reload too.
+                service.wake_at = Some(Instant::now());
+            }
             return;
         }
         service.processes -= 1;
