@@ -147,14 +147,17 @@ impl Summary {
     }
 
     fn log_trust(&self, mask: LogMask, peer: &str, shown: &Peer) {
-        let Some(problem) = shown.problem.as_ref().filter(|_| mask.has_any(LogMask::UNTRUSTED)) else {
+        if !mask.has_any(LogMask::UNTRUSTED) {
             return;
+        }
+        // A client has more to wish for than trust.
+        let (what, enough) = match self.role {
+            Role::Server => ("certificate", Standing::Trusted),
+            Role::Client => ("peer credential", Standing::Verified),
         };
-        if self.resumed {
-            log::info!(
-                "{peer}: re-using session with untrusted certificate, look for details earlier in the log"
-            );
-        } else {
+        if self.resumed && self.standing < enough {
+            log::info!("{peer}: re-using session with untrusted {what}, look for details earlier in the log");
+        } else if let Some(problem) = &shown.problem {
             log::info!("{}", problem.line(self.role, peer));
         }
     }
