@@ -26,7 +26,7 @@ conf::param_set! {
     /// What pickup(8) reads.
     pub struct PickupParams {
         myhostname, mail_name, mail_owner, cleanup_service_name, content_filter, receive_override_options,
-        line_length_limit, smtputf8_enable, smtputf8_autodetect_classes, info_log_address_format
+        line_length_limit, queue_directory, smtputf8_enable, smtputf8_autodetect_classes, info_log_address_format
     }
 }
 
@@ -105,7 +105,17 @@ impl Pickup {
                 Ok(Some(found)) => found,
                 Ok(None) => continue,
                 Err(error) => {
-                    log::warning!("open input file maildrop/{}: {}", id.as_str(), queue::reason(&error));
+                    let name = id.as_str();
+                    log::warning!(
+                        "open input file maildrop/{name}: cannot open file: {}",
+                        queue::reason(&error)
+                    );
+                    if error.kind() == std::io::ErrorKind::PermissionDenied {
+                        log::warning!(
+                            "if this file was created by Postfix < 1.1, then you may have to chmod a+r {}/maildrop/{name}",
+                            self.params.queue_directory
+                        );
+                    }
                     continue;
                 }
             };
