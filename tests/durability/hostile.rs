@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use harness::{System, scenario};
+use harness::{Package, System, scenario};
 
 use crate::process;
 
@@ -131,8 +131,11 @@ scenario! {
         let mark = system.mark();
         system.start();
         system.shell("postsuper -H ALL");
-        system.run(&["postqueue", "-p"]).well();
-        system.run(&["postqueue", "-j"]).well();
+        // The reference's showq does not survive some of these files.
+        if system.package() == Package::Ours {
+            system.run(&["postqueue", "-p"]).well();
+            system.run(&["postqueue", "-j"]).well();
+        }
         alive(system, mark);
         std::thread::sleep(Duration::from_secs(4));
         system.run(&["postqueue", "-f"]).well();
@@ -140,8 +143,10 @@ scenario! {
         let corrupt = system.queue("corrupt").len();
         let left = ["incoming", "active", "deferred", "hold"].map(|name| (name, system.queue(name).len()));
         println!("NOTE: {} broken files: {corrupt} in corrupt, left {left:?}", 4 * cases.len());
-        for line in system.log_since(mark).iter().filter(|line| line.contains("warning")).take(40) {
-            println!("NOTE: {line}");
+        if std::env::var_os("FERROFIX_SHOW").is_some() {
+            for line in system.log_since(mark).iter().filter(|line| line.contains("warning")) {
+                println!("NOTE: {line}");
+            }
         }
         // Everything that cannot be read, of each queue. Some changes of single bytes do no harm.
         assert!(corrupt >= 4 * 10, "only {corrupt} in corrupt");
@@ -175,6 +180,11 @@ scenario! {
         alive(system, mark);
         let warnings = system.log_since(mark).iter().filter(|line| line.contains("pickup") && line.contains("warning")).count();
         println!("NOTE: {} broken files, {warnings} warnings of pickup", cases.len());
+        if std::env::var_os("FERROFIX_SHOW").is_some() {
+            for line in system.log_since(mark).iter().filter(|line| line.contains("warning")) {
+                println!("NOTE: {line}");
+            }
+        }
         assert!(warnings >= 10, "{warnings}");
         let passwd = system.maildir("/home/bob/Maildir").iter().filter(|text| text.contains("root:x:0")).count();
         assert_eq!(passwd, 0, "a symbolic link was followed");
@@ -184,7 +194,7 @@ scenario! {
 fn place(system: &System, directory: &str, name: &str, bytes: &[u8]) {
     let path = format!("{directory}/{name}");
     fs::write(&path, bytes).expect("write");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).expect("chmod");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o744)).expect("chmod");
     let owner = if directory.ends_with("maildrop") { 6001 } else { 5101 };
     std::os::unix::fs::chown(&path, Some(owner), None).expect("chown");
     let _ = system;
@@ -197,7 +207,8 @@ fn alive(system: &System, mark: usize) {
     system.wait_until("mail to be delivered", || system.maildir("/home/carol/Maildir").len() > before);
     for line in system.log_since(mark) {
         let bad = ["panic:", "killed by signal", "bad command startup", "exit status", "fatal:", "panicked"];
-        assert!(!bad.iter().any(|text| line.contains(text)), "{line}");
+        let known = system.package() == Package::Reference && line.contains("postqueue[");
+        assert!(known || !bad.iter().any(|text| line.contains(text)), "{line}");
     }
 }
 
