@@ -1,5 +1,10 @@
 //! What the installed mail system does, one behaviour a file.
 
+mod master_children;
+mod master_jail;
+mod master_limits;
+mod master_reload;
+mod master_start;
 mod relay;
 mod tls_client;
 mod tls_files;
