@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -210,6 +211,10 @@ impl Supervisor {
     // in its container. At a terminal the group is not ours, and our processes are told one by one.
     fn end(&self, signal: Signal) -> ! {
         let own = std::process::id() as i32;
+        // postlogd will not write our last line: it is told to go as well.
+        if let Err(Fatal(why)) = start_logging_alone(&self.params) {
+            log::warning!("{why}");
+        }
         if sys::process::kill(-own, nix::libc::SIGTERM).is_err() {
             for pid in self.children.pids() {
                 if let Err(error) = sys::process::kill(pid, nix::libc::SIGTERM) {
@@ -418,6 +423,15 @@ fn environment(main: &MainCf) -> Result<Vec<(String, String)>, Fatal> {
 }
 
 fn start_logging(params: &MasterParams) -> Result<(), Fatal> {
+    let socket = [&params.queue_directory, "public", &params.postlog_service_name].iter().collect();
+    start_logging_by(params, socket)
+}
+
+fn start_logging_alone(params: &MasterParams) -> Result<(), Fatal> {
+    start_logging_by(params, PathBuf::new())
+}
+
+fn start_logging_by(params: &MasterParams, socket: PathBuf) -> Result<(), Fatal> {
     let facility = log::facility(&params.syslog_facility)
         .ok_or_else(|| format!("unknown facility: {}", params.syslog_facility))?;
     let tag = format!("{}/master", params.syslog_name);
@@ -425,7 +439,6 @@ fn start_logging(params: &MasterParams) -> Result<(), Fatal> {
         log::init(&tag, log::Sinks { syslog: Some(facility), ..log::Sinks::default() });
         return Ok(());
     }
-    let socket = [&params.queue_directory, "public", &params.postlog_service_name].iter().collect();
     // postlogd is our own child: until it runs, and when it does not, we write the file ourselves.
     let fallback = Some(params.maillog_file.clone().into());
     let postlog = log::Postlog { socket, hostname: params.myhostname.clone(), fallback };
