@@ -6,6 +6,7 @@
 
 pub mod descriptor;
 pub mod identity;
+mod local_socket;
 pub mod lock;
 pub mod process;
 pub mod safe_open;
@@ -14,6 +15,7 @@ pub mod time;
 pub mod watchdog;
 
 pub use identity::{Group, User};
+pub use local_socket::LocalSocket;
 
 /// The system's words for an error, as C programs print them, without the number that Rust adds.
 pub fn reason(error: &std::io::Error) -> String {

@@ -331,7 +331,8 @@ mod tests {
         runtime.block_on(async {
             let (client, server) = tokio::net::UnixStream::pair().unwrap();
             let client = async {
-                let mut message = Submission::start(Stream::new(client), flags::MASK_EXTERNAL).await.unwrap();
+                let mut message =
+                    Submission::start(Stream::new(client).unwrap(), flags::MASK_EXTERNAL).await.unwrap();
                 assert_eq!(message.queue_id(), "ABCDEF12");
                 message.record(RecordType::Sender, b"a@b").await.unwrap();
                 message.record(RecordType::Norm, &vec![b'x'; 100_000]).await.unwrap();
@@ -339,7 +340,7 @@ mod tests {
                 message.finish().await.unwrap()
             };
             let server = async {
-                let mut intake = Intake::greet(Stream::new(server), "ABCDEF12").await.unwrap();
+                let mut intake = Intake::greet(Stream::new(server).unwrap(), "ABCDEF12").await.unwrap();
                 assert_eq!(intake.flags().await.unwrap(), flags::MASK_EXTERNAL);
                 let mut seen = Vec::new();
                 loop {

@@ -489,7 +489,7 @@ mod tests {
             let server = tokio::task::spawn_local(async move {
                 for (address, flags) in [("a@x", 1), ("b@x", 0)] {
                     let (socket, _) = listener.accept().await.unwrap();
-                    let mut stream = Stream::new(socket);
+                    let mut stream = Stream::new(socket).unwrap();
                     stream.greet(PROTOCOL).await.unwrap();
                     stream.receive().await.unwrap();
                     stream.send(&rewritten(flags, address.as_bytes())).await.unwrap();

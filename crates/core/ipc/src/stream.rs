@@ -1,11 +1,11 @@
 //! A conversation over a socket: attribute lists in and out, raw bytes where a protocol has them.
 
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use sys::LocalSocket;
 use tokio::net::UnixStream;
 
 use crate::{Attrs, Error, Result};
@@ -30,7 +30,7 @@ pub(crate) fn connect_now(path: &Path) -> io::Result<std::os::unix::net::UnixStr
 /// One end of a conversation with another program.
 #[derive(Debug)]
 pub struct Stream {
-    socket: UnixStream,
+    socket: LocalSocket,
     input: Vec<u8>,
     used: usize,
     output: Vec<u8>,
@@ -46,7 +46,7 @@ impl Stream {
         let mut patience = 10;
         loop {
             match connect_now(path.as_ref()) {
-                Ok(socket) => return Ok(Self::new(UnixStream::from_std(socket)?)),
+                Ok(socket) => return Ok(Self::over(LocalSocket::new(socket)?)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && patience > 0 => {
                     patience -= 1;
                     tokio::time::sleep(Duration::from_millis(10)).await;
@@ -57,7 +57,11 @@ impl Stream {
     }
 
     /// A conversation over a connected socket.
-    pub fn new(socket: UnixStream) -> Self {
+    pub fn new(socket: UnixStream) -> Result<Self> {
+        Ok(Self::over(LocalSocket::new(socket.into_std()?)?))
+    }
+
+    fn over(socket: LocalSocket) -> Self {
         Self { socket, input: Vec::new(), used: 0, output: Vec::new(), timeout: Self::TIMEOUT }
     }
 
@@ -175,7 +179,7 @@ impl Stream {
     }
 
     /// The socket itself, for descriptor passing.
-    pub fn socket(&self) -> &UnixStream {
-        &self.socket
+    pub fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }

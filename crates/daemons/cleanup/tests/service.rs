@@ -45,10 +45,10 @@ fn messages_side_by_side() {
         for size in 0..40 {
             let (client, server) = UnixStream::pair().unwrap();
             let cx = Rc::clone(&rig.cx);
-            tokio::task::spawn_local(async move { service::serve(&cx, Stream::new(server)).await });
+            tokio::task::spawn_local(async move { service::serve(&cx, Stream::new(server).unwrap()).await });
             clients.push(tokio::task::spawn_local(async move {
                 let mut submission =
-                    Submission::start(Stream::new(client), flags::MASK_EXTERNAL).await.unwrap();
+                    Submission::start(Stream::new(client).unwrap(), flags::MASK_EXTERNAL).await.unwrap();
                 send(&mut submission, &ENVELOPE).await;
                 let body = vec![b'x'; 1000];
                 for _ in 0..size * 10 {
@@ -74,11 +74,11 @@ fn a_client_that_goes_away_leaves_nothing() {
     block_on(async {
         let (client, server) = UnixStream::pair().unwrap();
         let client = async {
-            let mut submission = Submission::start(Stream::new(client), flags::MASK_EXTERNAL).await.unwrap();
+            let mut submission = Submission::start(Stream::new(client).unwrap(), flags::MASK_EXTERNAL).await.unwrap();
             send(&mut submission, &ENVELOPE).await;
             submission.flush().await.unwrap();
         };
-        tokio::join!(client, service::serve(&rig.cx, Stream::new(server)));
+        tokio::join!(client, service::serve(&rig.cx, Stream::new(server).unwrap()));
     });
     assert_eq!(files(&rig), 0);
 }
@@ -89,7 +89,7 @@ fn the_rest_of_a_bad_message_is_read() {
     let reply = block_on(async {
         let (client, server) = UnixStream::pair().unwrap();
         let client = async {
-            let mut submission = Submission::start(Stream::new(client), flags::MASK_EXTERNAL).await.unwrap();
+            let mut submission = Submission::start(Stream::new(client).unwrap(), flags::MASK_EXTERNAL).await.unwrap();
             send(&mut submission, &ENVELOPE).await;
             // More than fits into any socket buffer.
             for _ in 0..2000 {
@@ -98,7 +98,7 @@ fn the_rest_of_a_bad_message_is_read() {
             send(&mut submission, &[(RecordType::Extracted, b""), (RecordType::End, b"")]).await;
             submission.finish().await.unwrap()
         };
-        tokio::join!(client, service::serve(&rig.cx, Stream::new(server))).0
+        tokio::join!(client, service::serve(&rig.cx, Stream::new(server).unwrap())).0
     });
     assert_eq!(reply.status, Status::SIZE);
     assert_eq!(files(&rig), 0);
@@ -110,7 +110,7 @@ fn stale_logs_are_removed() {
     block_on(async {
         let (client, server) = UnixStream::pair().unwrap();
         let client = async {
-            let mut submission = Submission::start(Stream::new(client), flags::MASK_EXTERNAL).await.unwrap();
+            let mut submission = Submission::start(Stream::new(client).unwrap(), flags::MASK_EXTERNAL).await.unwrap();
             let id = submission.queue_id().to_owned();
             let log = rig.root.path().join("bounce").join(&id);
             std::fs::write(&log, "old").unwrap();
@@ -119,7 +119,7 @@ fn stale_logs_are_removed() {
             assert!(submission.finish().await.unwrap().status.is_ok());
             assert!(!log.exists());
         };
-        tokio::join!(client, service::serve(&rig.cx, Stream::new(server)));
+        tokio::join!(client, service::serve(&rig.cx, Stream::new(server).unwrap()));
     });
 }
 

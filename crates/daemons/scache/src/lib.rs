@@ -99,7 +99,7 @@ mod tests {
                 client.read_to_end(&mut answers).await.unwrap();
                 answers
             };
-            let (served, answers) = tokio::join!(converse(Stream::new(server)), ask);
+            let (served, answers) = tokio::join!(converse(Stream::new(server).unwrap()), ask);
             served.unwrap();
             let wanted: &[u8] =
                 b"protocol\0connection_cache_protocol\0\0status\x002\0property\0\0property\0\0\0\
@@ -123,7 +123,7 @@ mod tests {
                 client.read_to_end(&mut answers).await.unwrap();
                 answers
             };
-            let (served, answers) = tokio::join!(converse(Stream::new(server)), hand_over);
+            let (served, answers) = tokio::join!(converse(Stream::new(server).unwrap()), hand_over);
             served.unwrap();
             assert!(answers.ends_with(b"\0\0status\x002\0\0"));
             assert_eq!(ours.read(&mut [0]).await.unwrap(), 0);

@@ -104,7 +104,7 @@ async fn deliver(client: &Rc<Client>, request: &Request) -> Outcome {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let service = Rc::clone(client);
     let task = tokio::task::spawn_local(async move { service.serve(Connection::Unix(theirs)).await });
-    let mut stream = Stream::new(ours);
+    let mut stream = Stream::new(ours).unwrap();
     stream.expect_greeting(PROTOCOL).await.unwrap();
     request.write(&mut stream);
     stream.flush().await.unwrap();

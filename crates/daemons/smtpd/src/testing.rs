@@ -170,7 +170,8 @@ impl Outside for Script {
         Box::pin(async move {
             let (ours, theirs) = tokio::net::UnixStream::pair()?;
             tokio::task::spawn_local(async move {
-                let mut intake = Intake::greet(ipc::Stream::new(theirs), "3Q2B7z0xyzz").await.unwrap();
+                let mut intake =
+                    Intake::greet(ipc::Stream::new(theirs).unwrap(), "3Q2B7z0xyzz").await.unwrap();
                 let wanted = intake.flags().await.unwrap();
                 let mut message = vec![(RecordType::Flags, wanted.to_string())];
                 while let Ok((kind, data)) = intake.next().await {
@@ -182,7 +183,7 @@ impl Outside for Script {
                     }
                 }
             });
-            Ok(Outgoing::Cleanup(Submission::start(ipc::Stream::new(ours), 0).await?))
+            Ok(Outgoing::Cleanup(Submission::start(ipc::Stream::new(ours).unwrap(), 0).await?))
         })
     }
 

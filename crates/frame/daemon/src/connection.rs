@@ -21,7 +21,7 @@ impl Connection {
     /// The attribute protocol over a local client's socket; `None` for another kind of client.
     pub fn into_stream(self) -> Option<ipc::Stream> {
         match self {
-            Self::Unix(socket) => Some(ipc::Stream::new(socket)),
+            Self::Unix(socket) => ipc::Stream::new(socket).ok(),
             _ => None,
         }
     }

@@ -252,7 +252,7 @@ impl World {
         tokio::task::spawn_local(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 tokio::task::spawn_local(async move {
-                    let mut stream = Stream::new(socket);
+                    let mut stream = Stream::new(socket).unwrap();
                     // The client may be killed at any time.
                     if stream.greet(rewrite::PROTOCOL).await.is_err() {
                         return;
@@ -331,7 +331,7 @@ impl World {
         let listener = self.listen(name);
         tokio::task::spawn_local(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                tokio::task::spawn_local(session(Stream::new(socket)));
+                tokio::task::spawn_local(session(Stream::new(socket).unwrap()));
             }
         });
     }

@@ -77,7 +77,7 @@ impl ByHand {
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::from(output))
             .spawn()?;
-        let stream = ipc::Stream::new(tokio::net::UnixStream::from_std(ours)?);
+        let stream = ipc::Stream::new(tokio::net::UnixStream::from_std(ours)?)?;
         Ok(Outgoing::Postdrop(Postdrop::greeted(stream, child).await?))
     }
 }
