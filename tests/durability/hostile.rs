@@ -121,7 +121,7 @@ scenario! {
         let cases = broken(&good);
         for queue in ["incoming", "active", "deferred", "hold"] {
             for (number, (_, bytes)) in cases.iter().enumerate() {
-                place(system, &format!("{SPOOL}/{queue}"), &format!("{:X}{:03X}", 0xAB000 + number, queue.len()), bytes);
+                place(&format!("{SPOOL}/{queue}"), &format!("{:X}{:03X}", 0xAB000 + number, queue.len()), bytes);
             }
         }
         // Things that are no files.
@@ -168,7 +168,7 @@ scenario! {
         cases.push(("pointer", [head.clone(), record(b'p', b"0"), record(b'M', b"")].concat()));
         cases.push(("many attributes", [head, record(b'A', b"a=b").repeat(50_000)].concat()));
         for (number, (_, bytes)) in cases.iter().enumerate() {
-            place(system, &format!("{SPOOL}/maildrop"), &format!("{:X}", 0xABC000 + number), bytes);
+            place(&format!("{SPOOL}/maildrop"), &format!("{:X}", 0xABC000 + number), bytes);
         }
         symlink("/etc/passwd", format!("{SPOOL}/maildrop/ABCDEF01")).expect("symlink");
         system.shell(&format!("mkfifo -m 700 {SPOOL}/maildrop/ABCDEF03; mkdir {SPOOL}/maildrop/ABCDEF05"));
@@ -191,13 +191,12 @@ scenario! {
     }
 }
 
-fn place(system: &System, directory: &str, name: &str, bytes: &[u8]) {
+fn place(directory: &str, name: &str, bytes: &[u8]) {
     let path = format!("{directory}/{name}");
     fs::write(&path, bytes).expect("write");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o744)).expect("chmod");
     let owner = if directory.ends_with("maildrop") { 6001 } else { 5101 };
     std::os::unix::fs::chown(&path, Some(owner), None).expect("chown");
-    let _ = system;
 }
 
 /// Nothing crashed, and mail is delivered.

@@ -92,7 +92,7 @@ fn session(acknowledged: &Mutex<Vec<String>>, counter: &AtomicUsize) -> Option<(
     for _ in 0..10 {
         let number = counter.fetch_add(1, Ordering::Relaxed);
         let mut recipients = vec![format!("k{number}@example.net")];
-        if number % 5 == 0 {
+        if number.is_multiple_of(5) {
             recipients.push(format!("k{number}@virtual.test"));
         }
         good(client.command("MAIL FROM:<>").code)?;
@@ -102,7 +102,7 @@ fn session(acknowledged: &Mutex<Vec<String>>, counter: &AtomicUsize) -> Option<(
         if client.command("DATA").code != 354 {
             return None;
         }
-        let size = if number % 50 == 0 { 200_000 } else { 500 };
+        let size = if number.is_multiple_of(50) { 200_000 } else { 500 };
         let text = format!("Subject: {number}\n\n{}", "Some text, again and again.\n".repeat(size / 28));
         good(client.message(&text).code)?;
         acknowledged.lock().expect("the list").extend(recipients);

@@ -123,7 +123,7 @@ fn recipients(message: &mut Message, n: usize) {
             message.to(format!("fan{n}@example.com"), &copies);
         }
         5 => {
-            for k in 0..if n % 5 == 0 { 120 } else { 7 } {
+            for k in 0..if n.is_multiple_of(5) { 120 } else { 7 } {
                 message.to(format!("m{n}.{k}@example.net"), &[format!("remote:m{n}.{k}@example.net")]);
             }
         }
@@ -144,7 +144,7 @@ fn recipients(message: &mut Message, n: usize) {
         9 => {
             message.to(format!("m{n}@bounce.test"), &[]);
             message.to(remote, &to_remote);
-            if by_smtp && n % 2 == 0 {
+            if by_smtp && n.is_multiple_of(2) {
                 message.rcpt = " NOTIFY=NEVER";
             } else {
                 message.report = true;
@@ -185,7 +185,7 @@ fn text(n: usize, way: Way) -> (Vec<u8>, Vec<u8>, &'static str) {
         0 => (Vec::new(), Vec::new(), ""),
         1 => plain(head, b"Hello.\n".to_vec()),
         2 => {
-            let mut body = format!("Gr\u{fc}\u{df}e, \u{65e5}\u{672c}\n").into_bytes();
+            let mut body = "Gr\u{fc}\u{df}e, \u{65e5}\u{672c}\n".as_bytes().to_vec();
             body.extend_from_slice(b"\xe4\xf6\xfc\xff latin\n");
             let mail = if way == Way::Maildrop { "" } else { " BODY=8BITMIME RET=HDRS ENVID=env+2B1" };
             let (text, body, _) = plain(head, body);

@@ -38,7 +38,7 @@ scenario! {
 fn one_message(system: &System, number: usize) {
     let size = if number % 3 == 2 { 8000 } else { 10 };
     let text = format!("Subject: {number}\n\n{}", "Some text of the message.\n".repeat(size));
-    let (queue, id) = if number % 2 == 0 {
+    let (queue, id) = if number.is_multiple_of(2) {
         ("incoming", system.submit("a@example.com", &["b@example.net"], &text))
     } else {
         let before = system.queue("maildrop");

@@ -184,8 +184,8 @@ impl<'a> Reading<'a> {
                 continue;
             }
             if !kind.is_in(allowed) && !kind.is_in(allowed_too) {
-                let byte = char::from(kind.as_byte());
-                log::warning!("Unexpected record type '{byte}' at offset {offset}");
+                let byte = [kind.as_byte()];
+                log::warning!("Unexpected record type '{}' at offset {offset}", bytes::show(&byte));
                 return Err(Damaged);
             }
             if kind == RecordType::End {
