@@ -17,7 +17,7 @@ pub(crate) async fn postmaster(client: &Client, session: &Session, sender: &[u8]
         return;
     };
     let common = &settings.common;
-    let double_bounce = format!("{}@{}", common.double_bounce_sender, common.myorigin);
+    let double_bounce = format!("{}@{}", common.double_bounce_sender, common.myhostname);
     if sender.is_empty() || sender == double_bounce.as_bytes() {
         return;
     }
@@ -36,7 +36,7 @@ pub(crate) async fn postmaster(client: &Client, session: &Session, sender: &[u8]
             return;
         }
     };
-    let daemon = format!("MAILER-DAEMON@{}", common.myorigin);
+    let daemon = format!("MAILER-DAEMON@{}", common.myhostname);
     if common.header_from_format == "standard" {
         notice.line(format!("From: Mail Delivery System <{daemon}>"));
         notice.line(format!("To: Postmaster <{recipient}>"));

@@ -148,6 +148,8 @@ fn syntax_and_sequence() {
             ("MAIL FROM:<a@b.c> SIZE=20480001", "552 5.3.4 Message size exceeds fixed limit"),
             ("RCPT TO:<a@b.c>", "503 5.5.1 Error: need MAIL command"),
             ("DATA", "503 5.5.1 Error: need RCPT command"),
+            ("MAIL FROM:<a@b.c>", "552 5.3.4 Message size exceeds fixed limit"),
+            ("RSET", "250 2.0.0 Ok"),
             ("MAIL FROM:<a@b.c> RET=HDRS ENVID=a+2Bb", "250 2.1.0 Ok"),
             ("MAIL FROM:<a@b.c>", "503 5.5.1 Error: nested MAIL command"),
             ("RCPT TO:<>", "501 5.1.3 Bad recipient address syntax"),
@@ -501,7 +503,7 @@ fn the_postmaster_gets_a_transcript() {
         rig.session.finish(&rig.input).await;
         let messages = rig.script.messages.borrow();
         let has = |kind, text: &str| messages[0].contains(&(kind, text.to_owned()));
-        assert!(has(RecordType::Sender, "double-bounce@example.com"));
+        assert!(has(RecordType::Sender, "double-bounce@mx.example.com"));
         assert!(has(RecordType::Recipient, "postmaster"));
         assert!(has(
             RecordType::Norm,

@@ -184,6 +184,8 @@ pub struct Session {
     pub(crate) actions: Option<Box<Actions>>,
     pub(crate) bdat: Bdat,
     pub(crate) bdat_line: Vec<u8>,
+    /// SIZE= of the last MAIL command, refused or not.
+    pub(crate) announced_size: i64,
     pub(crate) bdat_continued: bool,
 }
 
@@ -241,6 +243,7 @@ impl Session {
             actions: None,
             bdat: Bdat::None,
             bdat_line: Vec::new(),
+            announced_size: 0,
             bdat_continued: false,
         }
     }
@@ -402,6 +405,7 @@ impl Session {
         self.checks.discard = false;
         self.bdat = Bdat::None;
         self.bdat_line = Vec::new();
+        self.announced_size = 0;
     }
 
     /// Forgets the recipients.

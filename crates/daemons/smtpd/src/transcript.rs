@@ -69,8 +69,8 @@ impl Session {
         let out = notice.buffer();
         let mut put = |kind, text: &str| encode_record(out, kind, text.as_bytes());
         let now = sys::time::unix_duration();
-        let sender = format!("{}@{}", settings.double_bounce_sender, settings.myorigin);
-        let daemon = format!("MAILER-DAEMON@{}", settings.myorigin);
+        let sender = format!("{}@{}", settings.double_bounce_sender, settings.myhostname);
+        let daemon = format!("MAILER-DAEMON@{}", settings.myhostname);
         put(RecordType::Time, &format!("{} {}", now.as_secs(), now.subsec_micros()));
         put(RecordType::Attr, "log_message_origin=local");
         put(RecordType::Attr, "trace_flags=0");
@@ -116,21 +116,24 @@ impl Session {
     }
 }
 
-/// A text in lines of limited length, broken at blanks where there are some.
+/// A text in lines of limited length, broken between words: a word that is longer than a line stays whole, and one that would
+/// end exactly at the limit still fits.
 fn wrapped(text: &str) -> Vec<&str> {
+    let is_blank = |c: char| c == ' ' || c.is_ascii_whitespace();
     let mut lines = Vec::new();
-    let mut rest = text;
+    let (mut start, mut word) = (0, 0);
     loop {
         let width = if lines.is_empty() { WIDTH } else { WIDTH - INDENT };
-        if rest.len() <= width {
-            lines.push(rest);
+        let end = text[word..].find([' ', '\t']).map_or(text.len(), |at| word + at);
+        if word > start && end - start > width {
+            lines.push(text[start..word].trim_end_matches(is_blank));
+            start = text.len() - text[word..].trim_start_matches(is_blank).len();
+        }
+        if end >= text.len() {
+            lines.push(text[start.min(end)..].trim_end_matches(is_blank));
             return lines;
         }
-        let head = crate::text::clip(rest, width);
-        let end = head.rfind(' ').filter(|end| *end > 0).unwrap_or(head.len().max(1));
-        let (line, tail) = rest.split_at(end);
-        lines.push(line);
-        rest = tail.trim_start_matches(' ');
+        word = (end + 1).max(start);
     }
 }
 

@@ -64,12 +64,15 @@ impl Session {
             return self.refuse(ErrorClass::PROTOCOL, "501 5.1.7 Bad sender address syntax").await;
         };
         let mut parsed = Options::default();
+        // COMPAT: a size that was refused still counts in the next MAIL, until there is a RSET; tests/differential.
+        parsed.mail.announced_size = self.announced_size;
         for option in options {
             if let Err(Refused(class, text)) = self.mail_option(option, &mut parsed).await {
                 self.error_mask.add(class.unwrap_or_default());
                 return self.fail(&text).await;
             }
         }
+        self.announced_size = parsed.mail.announced_size;
         self.sender = Some(sender.clone());
         let refusal = self.check_size(parsed.mail.announced_size);
         self.sender = None;
