@@ -61,6 +61,12 @@ const RULES: &[(&str, On, &str, &str)] = &[
         r"alias database loop\s+for loop2|recipient nesting\s+limit exceeded( for loop2@example.com)?",
         "a loop",
     ),
+    (
+        "notify-option-text",
+        On::Both,
+        r"(stderr: sendmail|log: postfix/sendmail\[PID\]): warning: (unknown DSN NOTIFY command value .*\n|bad -N option value.*$)",
+        "",
+    ),
     ("message-id-record", On::Ours, r"^named_attribute: message_id=.*\n", ""),
     ("json-orig-address", On::Ours, r#""orig_address": "[^"]*", "#, ""),
     ("yp-keys", On::Reference, r"^YP_(LAST_MODIFIED|MASTER_NAME):.*\n", ""),
