@@ -17,7 +17,7 @@ use daemon::{Clients, Connection, Fatal, Service, Startup};
 
 conf::param_set! {
     /// What postlogd(8) reads.
-    pub struct PostlogdParams { maillog_file, maillog_file_permissions, maillog_file_prefixes }
+    pub struct PostlogdParams { maillog_file, maillog_file_permissions, maillog_file_prefixes, postlogd_watchdog_timeout }
 }
 
 /// The longest datagram; senders cut their lines well below it.
@@ -43,6 +43,7 @@ fn nap() -> Duration {
 #[derive(Debug)]
 pub struct Postlogd {
     file: Option<RefCell<File>>,
+    watchdog: Duration,
 }
 
 impl Service for Postlogd {
@@ -54,8 +55,9 @@ impl Service for Postlogd {
     fn start(startup: &Startup) -> Result<Self, Fatal> {
         let params = PostlogdParams::load(&startup.main)?;
         let path = &params.maillog_file;
+        let watchdog = params.postlogd_watchdog_timeout;
         if path.is_empty() {
-            return Ok(Self { file: None });
+            return Ok(Self { file: None, watchdog });
         }
         let mut prefixes = bytes::list::split(&params.maillog_file_prefixes, bytes::list::SEPARATORS);
         if !prefixes.any(|prefix| path.starts_with(prefix)) {
@@ -65,7 +67,11 @@ impl Service for Postlogd {
         }
         let file = open(Path::new(path), &params.maillog_file_permissions)
             .map_err(|error| Fatal::new(format!("open logfile '{path}': {}", sys::reason(&error))))?;
-        Ok(Self { file: Some(RefCell::new(file)) })
+        Ok(Self { file: Some(RefCell::new(file)), watchdog })
+    }
+
+    fn watchdog(&self, _startup: &Startup) -> Duration {
+        self.watchdog
     }
 
     async fn serve(self: Rc<Self>, connection: Connection) {

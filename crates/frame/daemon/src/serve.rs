@@ -182,7 +182,8 @@ impl<S: Service> Loop<S> {
                 available = now_available;
                 self.reporter.report(available).await;
             }
-            let has_room = S::CLIENTS != Clients::OneByOne || active == 0;
+            // With siblings there may be less room than that.
+            let has_room = self.startup.client_limit.is_none_or(|limit| active < limit);
             tokio::select! {
                 biased;
                 () = self.reporter.master_gone(), if !retiring => {

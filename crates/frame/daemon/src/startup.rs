@@ -54,6 +54,7 @@ impl Startup {
         main.set("service_name", &options.service);
         let params = FrameParams::load(&main)?;
         start_logging(&params, &program, &options)?;
+        check_entry(S::PROGRAM, &options)?;
         let (share, client_limit) = share::<S>(&options);
         Ok(Self { main, options, params, client_limit, share })
     }
@@ -81,6 +82,25 @@ impl Startup {
     /// The queue directory, where the process lives from the end of its start on.
     pub fn queue_directory(&self) -> &Path {
         Path::new(&self.params.queue_directory)
+    }
+}
+
+// Programs that would do harm when they run with another kind of entry in master.cf.
+fn check_entry(program: &str, options: &Options) -> Result<(), Fatal> {
+    let service = &options.service;
+    let refuse = |what: &str| Err(Fatal::new(format!("service {service} requires {what}")));
+    match program {
+        "local" | "pipe" | "spawn" | "virtual" if options.unprivileged => refuse("privileged operation"),
+        _ if options.stand_alone => Ok(()),
+        "anvil" | "pickup" | "postlogd" | "postscreen" | "qmgr" | "scache" | "tlsmgr" | "verify"
+            if !options.solitary =>
+        {
+            refuse("a process limit of 1")
+        }
+        "bounce" | "cleanup" | "dnsblog" | "flush" | "tlsproxy" if !options.unlimited => {
+            refuse("a process limit of 0")
+        }
+        _ => Ok(()),
     }
 }
 
@@ -117,4 +137,28 @@ fn share<S: Service>(options: &Options) -> (Option<ipc::master::Share>, Option<u
     }
     let share = std::env::var(ipc::master::SHARE).ok().and_then(|text| ipc::master::Share::decode(&text));
     (share, share.map_or(Some(1), |share| share.limit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_that_would_do_harm() {
+        let check = |program: &str, words: &str| {
+            let options = Options::parse(program, words.split(' ').map(str::to_owned)).unwrap();
+            check_entry(program, &options).map_err(|fatal| fatal.to_string())
+        };
+        assert_eq!(check("qmgr", "-t unix"), Err("service qmgr requires a process limit of 1".to_owned()));
+        assert_eq!(check("qmgr", "-l -t unix"), Ok(()));
+        assert_eq!(
+            check("bounce", "-n defer -t unix"),
+            Err("service defer requires a process limit of 0".to_owned())
+        );
+        assert_eq!(
+            check("local", "-t unix -u"),
+            Err("service local requires privileged operation".to_owned())
+        );
+        assert_eq!(check("cleanup", "-z -t unix -u -c"), Ok(()));
+    }
 }
