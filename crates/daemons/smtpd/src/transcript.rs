@@ -147,6 +147,6 @@ mod tests {
         let lines = wrapped(text.trim_end());
         assert!(lines.len() > 1 && lines.iter().all(|line| line.len() <= WIDTH));
         assert_eq!(wrapped("short"), ["short"]);
-        assert!(wrapped(&"x".repeat(200)).len() > 2);
+        assert_eq!(wrapped(&"x".repeat(200)).len(), 1);
     }
 }
