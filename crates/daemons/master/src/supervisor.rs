@@ -147,8 +147,19 @@ impl Supervisor {
             Ok(()) => service.started(now),
             Err(error) => {
                 let path = &service.plan.path;
-                log::warning!("master_spawn: exec {path}: {}", sys::reason(&error));
-                log::warning!("{path}: bad command startup -- throttling");
+                let reason = sys::reason(&error);
+                match error.raw_os_error().map(nix::errno::Errno::from_raw) {
+                    None => log::warning!("master_spawn: {path}: {reason} -- throttling"),
+                    Some(nix::errno::Errno::EAGAIN | nix::errno::Errno::ENOMEM) => {
+                        log::warning!("master_spawn: fork: {reason} -- throttling");
+                    }
+                    Some(_) => {
+                        // COMPAT: what Postfix's child says that could not become the program. The line about its
+                        // exit status cannot follow: there is no such process here.
+                        log::fatal!("master_spawn: exec {path}: {reason}");
+                        log::warning!("{path}: bad command startup -- throttling");
+                    }
+                }
                 service.throttle(now, self.params.service_throttle_time);
             }
         }
