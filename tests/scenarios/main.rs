@@ -1,5 +1,8 @@
 //! What the installed mail system does, one behaviour a file.
 
+mod g1;
+mod g5;
+mod guides;
 mod master_children;
 mod master_jail;
 mod master_limits;
