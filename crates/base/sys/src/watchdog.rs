@@ -41,3 +41,31 @@ impl Watchdog {
         self.0.store(0, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+
+    static BARKED: AtomicBool = AtomicBool::new(false);
+
+    fn bark() {
+        nix::unistd::alarm::cancel();
+        BARKED.store(true, Ordering::SeqCst);
+        loop {
+            std::thread::park();
+        }
+    }
+
+    #[test]
+    fn it_barks_only_when_nobody_pats_it() {
+        let dog = Watchdog::start(Duration::from_millis(300), bark).unwrap();
+        for _ in 0..20 {
+            std::thread::sleep(Duration::from_millis(40));
+            dog.pat();
+        }
+        assert!(!BARKED.load(Ordering::SeqCst));
+        std::thread::sleep(Duration::from_millis(900));
+        assert!(BARKED.load(Ordering::SeqCst));
+    }
+}

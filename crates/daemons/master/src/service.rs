@@ -182,15 +182,19 @@ impl Service {
         [self.throttled_until, self.wake_at].into_iter().flatten().min()
     }
 
-    /// Takes on the plan of a changed configuration. Processes of the old one are told to go. A service that is woken is
-    /// woken now: what the old processes had at hand waits for the new ones.
-    pub(crate) fn renew(&mut self, plan: Plan, now: Instant) -> io::Result<()> {
+    /// Processes that wait for clients end, others when they have finished.
+    pub(crate) fn tell_processes_to_go(&mut self) -> io::Result<()> {
         self.status = StatusPipe::new()?;
         self.leaving += self.processes;
         (self.processes, self.available) = (0, 0);
+        Ok(())
+    }
+
+    /// Takes on the plan of a changed configuration, when the processes of the old one have been told to go. A service
+    /// that is woken is woken now: what they had at hand waits for new ones.
+    pub(crate) fn renew(&mut self, plan: Plan, now: Instant) {
         self.wake_at = (plan.wakeup > 0 && plan.wakeup_always).then_some(now);
         self.plan = plan;
-        Ok(())
     }
 }
 
@@ -238,7 +242,7 @@ mod tests {
         let now = Instant::now();
         let mut service = service(Some(1));
         service.started(now);
-        service.renew(service.plan.clone(), now).unwrap();
+        service.tell_processes_to_go().unwrap();
         assert!(!service.wants_clients());
         service.leaving -= 1;
         assert!(service.wants_clients());

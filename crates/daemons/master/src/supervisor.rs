@@ -319,6 +319,10 @@ impl Supervisor {
 
     fn reload(&mut self) -> Result<(), Fatal> {
         let directory = conf::config_directory();
+        // Told first: a client that comes after the log line finds a process of the new configuration.
+        for service in self.services.values_mut() {
+            service.tell_processes_to_go()?;
+        }
         log::info!("reload -- version {}, configuration {}", self.params.mail_version, directory.display());
         let mut main = MainCf::read(&directory)?;
         self.params = MasterParams::load(&main)?;
@@ -357,7 +361,7 @@ impl Supervisor {
         }
         for (key, plan) in plans {
             if let Some(service) = self.services.get_mut(&key) {
-                service.renew(plan, now)?;
+                service.renew(plan, now);
                 continue;
             }
             let sockets = listen::open(&plan, &self.params.mail_owner)?;
