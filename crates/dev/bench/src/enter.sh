@@ -8,7 +8,7 @@ image=$1 reference=$2 work=$3 program=$4
 shift 4
 
 root=$work/root
-mkdir "$root" "$work/store"
+mkdir "$root" "$work/store" "$work/log"
 if [ -e "$work/disk" ]; then
     # Nothing in the background while we measure.
     mount -o loop,noinit_itable "$work/disk" "$work/store"
@@ -63,7 +63,7 @@ mount --bind "$reference" "$root/reference"
 show "$program" "$root/bench"
 
 mkdir "$root/etc" "$root/etc/postfix" "$root/proc" "$root/sys" "$root/dev" "$root/tmp" "$root/run" "$root/root" \
-    "$root/home" "$root/var" "$root/var/mail" "$root/var/lib" "$root/var/lib/postfix" "$root/var/spool" \
+    "$root/home" "$root/var" "$root/var/log" "$root/var/mail" "$root/var/lib" "$root/var/lib/postfix" "$root/var/spool" \
     "$root/var/spool/postfix"
 chmod 1777 "$root/tmp"
 cp -R /etc/alternatives /etc/ld.so.conf /etc/ld.so.conf.d "$root/etc/" 2>/dev/null || :
@@ -75,6 +75,7 @@ done
 mount --bind "$work/store/spool" "$root/var/spool/postfix"
 mount --bind "$work/store/data" "$root/var/lib/postfix"
 mount --bind "$work/store/mail" "$root/var/mail"
+mount --bind "$work/log" "$root/var/log"
 mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys"
 mount -t tmpfs -o mode=755 tmpfs "$root/dev"

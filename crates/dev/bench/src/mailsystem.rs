@@ -24,6 +24,9 @@ pub(crate) const USERS: u32 = 6000;
 /// How many of them there are.
 pub(crate) const MAILBOXES: u32 = 4;
 
+/// In the environment: the log is to be kept.
+pub(crate) const KEEP_LOG: &str = "FERROFIX_BENCH_LOG";
+
 /// One mail system, laid out.
 #[derive(Debug)]
 pub(crate) struct MailSystem {
@@ -64,7 +67,9 @@ impl MailSystem {
                 fs::write(format!("{SPOOL}/etc/{name}"), text).map_err(|error| format!("{name}: {error}"))?;
             }
         }
-        let log = Syslog::listen("/dev/log").map_err(|error| format!("/dev/log: {error}"))?;
+        let copy = std::env::var_os(KEEP_LOG).is_some();
+        let log = Syslog::listen("/dev/log", copy.then_some("/var/log/mail.log"))
+            .map_err(|error| format!("/dev/log: {error}"))?;
         let system = Self { group, log };
         system.succeed(&["/usr/sbin/postalias", "/etc/aliases"])?;
         system.succeed(&["/usr/sbin/postmap", "/etc/postfix/vmailbox"])?;

@@ -18,6 +18,8 @@ pub(crate) struct Options {
     pub(crate) reference: PathBuf,
     /// For spools and mailboxes; emptied.
     pub(crate) work: PathBuf,
+    /// Where the logs of all runs are kept.
+    pub(crate) logs: Option<PathBuf>,
 }
 
 impl Options {
@@ -31,6 +33,7 @@ impl Options {
             ours: "target/system/bench".into(),
             reference: "target/system/reference".into(),
             work: "target/system/bench-run".into(),
+            logs: None,
         };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
@@ -49,6 +52,7 @@ impl Options {
                 "--ours" => options.ours = value()?.into(),
                 "--reference" => options.reference = value()?.into(),
                 "--work" => options.work = value()?.into(),
+                "--logs" => options.logs = Some(value()?.into()),
                 _ => return Err(format!("unknown option {argument}")),
             }
         }

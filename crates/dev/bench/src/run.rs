@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::cgroup::Group;
 use crate::disk;
 use crate::enter::{self, Ended, Place};
+use crate::mailsystem::KEEP_LOG;
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::report::{Report, Subject};
@@ -91,9 +92,16 @@ impl Single<'_> {
         let count = count.to_string();
         let group = self.group.directory().to_string_lossy();
         let arguments = ["inside", &group, workload.name, &count];
-        let ended =
-            enter::run(&place, &[], &arguments, PATIENCE).map_err(|error| format!("unshare: {error}"))?;
+        let environment: &[_] = if self.options.logs.is_some() { &[(KEEP_LOG, "1")] } else { &[] };
+        let ended = enter::run(&place, environment, &arguments, PATIENCE)
+            .map_err(|error| format!("unshare: {error}"))?;
         disk::release(&work);
+        if let Some(logs) = &self.options.logs {
+            let name = format!("{}-{round}-{}", workload.name, subject.name());
+            fs::create_dir_all(logs)
+                .and_then(|()| fs::rename(work.join("log/mail.log"), logs.join(name)))
+                .map_err(|error| format!("{}: {error}", logs.display()))?;
+        }
         let who = format!("round {round}, {}, {}", workload.name, subject.name());
         let (output, mut failure) = match ended {
             Ended::Well(output) => (output, None),

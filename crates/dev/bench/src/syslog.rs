@@ -1,6 +1,7 @@
 //! A receiver for `/dev/log`, as every machine has one. It reads everything and remembers what is out of the ordinary.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +25,9 @@ struct Seen {
 }
 
 impl Syslog {
-    pub(crate) fn listen(path: &str) -> io::Result<Self> {
+    /// Listens; writes everything to the file, too, if there is one.
+    pub(crate) fn listen(path: &str, copy: Option<&str>) -> io::Result<Self> {
+        let mut copy = copy.map(|path| File::create(path).map(BufWriter::new)).transpose()?;
         let socket = UnixDatagram::bind(path)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
         let log = Self::default();
@@ -32,6 +35,13 @@ impl Syslog {
         std::thread::spawn(move || {
             let mut buffer = vec![0; 65536];
             while let Ok(length) = socket.recv(&mut buffer) {
+                if let Some(copy) = &mut copy {
+                    let line = buffer.get(..length).unwrap_or_default().trim_ascii_end();
+                    copy.write_all(line)
+                        .and_then(|()| copy.write_all(b"\n"))
+                        .and_then(|()| copy.flush())
+                        .ok();
+                }
                 let text = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default());
                 let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
                 seen.lines += 1;
