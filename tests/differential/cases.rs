@@ -13,7 +13,7 @@ use harness::{Sink, System};
 
 /// What kind of case; it says how the body is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Area {
+pub(crate) enum Area {
     /// An SMTP session.
     Dialogue,
     /// Commands.
@@ -24,7 +24,7 @@ pub enum Area {
 
 impl Area {
     /// Its name on the command line and in reports.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Dialogue => "dialogue",
             Self::Tool => "tool",
@@ -35,27 +35,27 @@ impl Area {
 
 /// One thing that is compared.
 #[derive(Clone, Debug)]
-pub struct Case {
-    pub name: String,
-    pub body: String,
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) body: String,
     /// Deviations that concern this case only.
-    pub deviations: Vec<String>,
+    pub(crate) deviations: Vec<String>,
     /// Why it is known to differ, for now.
-    pub known: Option<String>,
+    pub(crate) known: Option<String>,
 }
 
 /// Cases that share a running system.
 #[derive(Clone, Debug)]
-pub struct Group {
-    pub area: Area,
-    pub name: String,
-    pub cases: Vec<Case>,
+pub(crate) struct Group {
+    pub(crate) area: Area,
+    pub(crate) name: String,
+    pub(crate) cases: Vec<Case>,
     /// Heading and text of each other section.
     sections: Vec<(String, String)>,
 }
 
 /// All groups of all files.
-pub fn all() -> Vec<Group> {
+pub(crate) fn all() -> Vec<Group> {
     let mut groups = parse(Area::Dialogue, include_str!("dialogues.txt"));
     groups.extend(parse(Area::Tool, include_str!("tools.txt")));
     groups.extend(parse(Area::Delivery, include_str!("deliveries.txt")));
@@ -90,7 +90,7 @@ fn parse(area: Area, text: &str) -> Vec<Group> {
 
 impl Group {
     /// Configures the system and its world, and starts it.
-    pub fn set_up(&self, system: &mut System) -> Vec<(String, Sink)> {
+    pub(crate) fn set_up(&self, system: &mut System) -> Vec<(String, Sink)> {
         let mut sinks = Vec::new();
         let mut start = true;
         for (heading, body) in &self.sections {

@@ -15,7 +15,7 @@ use harness::{Normaliser, Sink, System};
 
 use crate::cases::Case;
 
-pub fn run(system: &System, sinks: &[(String, Sink)], case: &Case) {
+pub(crate) fn run(system: &System, sinks: &[(String, Sink)], case: &Case) {
     let (head, message) = case.body.split_once("\n\n").unwrap_or((&case.body, "Subject: test\n\nHello.\n"));
     clean(system, sinks);
     let values = |word: &str| values(head, word);
@@ -28,7 +28,7 @@ pub fn run(system: &System, sinks: &[(String, Sink)], case: &Case) {
         Some(arguments) => {
             let (user, arguments) = arguments.split_once(' ').unwrap_or((arguments, ""));
             let output = system.run_as(user, &["sh", "-c", &format!("sendmail {arguments}")], &message);
-            print!("sendmail: {}{}{}\n", output.stdout, output.stderr, output.code);
+            println!("sendmail: {}{}{}", output.stdout, output.stderr, output.code);
         }
         None => submit(system, head, &message),
     }

@@ -18,6 +18,8 @@ enum On {
 
 /// Name in DEVIATIONS.md (with `@`: only for cases that name it), whose text, pattern, replacement.
 const RULES: &[(&str, On, &str, &str)] = &[
+    // As many digits as the time had.
+    ("maildrop-size", On::Both, r"^QID([*!#]?) +\d+ DATE", "QID$1 SIZE DATE"),
     ("version", On::Both, r"version 3\.\d+\.\d+", "version V"),
     ("cleanup-removed", On::Ours, r"^postfix/cleanup\[PID\]: QID\d*: removed \((canceled|discarded)\)\n", ""),
     ("help", On::Ours, r"^S: 214 2.0.0 Commands: .*$", "S: 500 5.5.2 Error: command not recognized"),
@@ -90,7 +92,7 @@ static COMPILED: LazyLock<Vec<(&str, On, Regex, &str)>> = LazyLock::new(|| {
 });
 
 /// The text as it is compared.
-pub fn apply(package: Package, case: &Case, text: &str) -> String {
+pub(crate) fn apply(package: Package, case: &Case, text: &str) -> String {
     let mut text = text.to_owned();
     for (name, on, from, to) in COMPILED.iter() {
         let wanted = !name.starts_with('@') || case.deviations.iter().any(|wanted| *wanted == name[1..]);

@@ -13,7 +13,7 @@ use harness::{Normaliser, System};
 
 use crate::cases::Case;
 
-pub fn run(system: &System, case: &Case) {
+pub(crate) fn run(system: &System, case: &Case) {
     let mark = system.mark();
     let mut lines = case.body.lines().peekable();
     let from = lines.next_if(|line| line.starts_with("@from "));

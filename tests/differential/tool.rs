@@ -6,7 +6,9 @@ use harness::{Normaliser, System};
 
 use crate::cases::Case;
 
-pub fn run(system: &System, case: &Case) {
+const QUEUES: [&str; 5] = ["maildrop", "incoming", "active", "deferred", "hold"];
+
+pub(crate) fn run(system: &System, case: &Case) {
     let mut normaliser = Normaliser::new();
     for line in case.body.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if line == "@settle" {
@@ -20,6 +22,9 @@ pub fn run(system: &System, case: &Case) {
         };
         let output = system.run_as(user, &["sh", "-c", command], "");
         normaliser.learn_from(&system.log());
+        for id in QUEUES.iter().flat_map(|name| system.queue(name)) {
+            normaliser.learn(&id);
+        }
         println!("$ {command}");
         print!("{}", normaliser.anonymous(&output.stdout));
         let errors = normaliser.anonymous(&output.stderr);

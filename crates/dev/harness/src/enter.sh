@@ -1,10 +1,10 @@
 # Process 1 of a test's namespaces: lays out a file system in which one mail system is installed and nothing else can be
 # harmed, then runs the test there and waits for it, reaping whatever daemons leave behind.
 #
-# usage: sh enter.sh IMAGE MOUNTPOINT WORKSPACE COMMAND [ARGUMENT...]
+# usage: sh enter.sh IMAGE MOUNTPOINT WORKSPACE PROGRAM [ARGUMENT...]
 set -eu
-image=$1 mountpoint=$2 workspace=$3
-shift 3
+image=$1 mountpoint=$2 workspace=$3 program=$4
+shift 4
 
 mount -t tmpfs -o mode=755 tmpfs "$mountpoint"
 mkdir "$mountpoint/upper" "$mountpoint/work" "$mountpoint/root"
@@ -20,6 +20,9 @@ for directory in tmp run home var/mail var/spool/postfix var/lib/postfix; do
     mount -t tmpfs -o mode=755 tmpfs "$root/$directory"
 done
 chmod 1777 "$root/tmp"
+# A copy, since the test program may be built anew while it runs.
+cat "$program" >"$root/run/test"
+chmod 755 "$root/run/test"
 mount -t proc proc "$root/proc"
 mount -t tmpfs -o mode=755 tmpfs "$root/dev"
 for node in null zero full random urandom tty; do
@@ -73,5 +76,5 @@ for network in 192.0.2.1/24 198.51.100.1/24 203.0.113.1/24; do
     ip address add "$network" dev lo
 done
 
-FERROFIX_STAGE=inside chroot "$root" "$@" && status=0 || status=$?
+FERROFIX_STAGE=inside chroot "$root" /run/test "$@" && status=0 || status=$?
 exit "$status"

@@ -70,7 +70,8 @@ pub fn run_inside(package: Package, arguments: &[&str], patience: Duration) -> i
             "private",
         ])
         .args(["--", "sh", "-c", ENTER, "enter.sh"])
-        .args([&package.image(), &mountpoint, &workspace(), &std::env::current_exe()?])
+        .args([package.image(), mountpoint, workspace()])
+        .arg(format!("/proc/{}/exe", std::process::id()))
         .args(arguments)
         .env("FERROFIX_PACKAGE", package.name())
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
