@@ -87,10 +87,10 @@ pub(crate) async fn send(
     let last = loop {
         match reader.next() {
             Ok(Some(record)) if record.kind == RecordType::Norm => {
-                sender.record(machine.as_mut(), Ending::Line, record.text()).await?;
+                sender.record(machine.as_mut(), Ending::Line, record.data).await?;
             }
             Ok(Some(record)) if record.kind == RecordType::Cont => {
-                sender.record(machine.as_mut(), Ending::Part, record.text()).await?;
+                sender.record(machine.as_mut(), Ending::Part, record.data).await?;
             }
             Ok(Some(record)) => break Some(record.kind),
             Ok(None) => break None,
@@ -307,7 +307,7 @@ pub(crate) fn has_delivered_to(job: &Job, address: &[u8]) -> bool {
             RecordType::Cont => Ending::Part,
             _ => break,
         };
-        if seen.record(ending, record.text()).is_break() {
+        if seen.record(ending, record.data).is_break() {
             break;
         }
     }

@@ -311,6 +311,18 @@ fn eight_bit_content_is_converted() {
 }
 
 #[test]
+fn nothing_is_lost_after_a_nul() {
+    run(async {
+        let (nexthop, seen) = server(&[]).await;
+        let client = client("smtp", &[]);
+        let body: &[&[u8]] = &[b"Subject: nul", b"", b"before\0after", b"end"];
+        assert!(deliver(&client, &message("A13", &nexthop, body, 1)).await.is_final);
+        let seen = seen.borrow();
+        assert!(seen.lines.contains(&"before\0after".to_owned()), "{:?}", seen.lines);
+    });
+}
+
+#[test]
 fn connections_are_kept_and_used_again() {
     run(async {
         let (nexthop, seen) = server(&[]).await;
