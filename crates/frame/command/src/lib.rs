@@ -85,6 +85,8 @@ pub enum Name {
     Base,
     /// This one: for set-gid tools, since the caller chooses the name by which they are called.
     Fixed(&'static str),
+    /// As [`Self::Base`], but always this one in the log.
+    Logged(&'static str),
 }
 
 /// Where a tool's messages go.
@@ -170,7 +172,7 @@ pub fn begin(program: &Program) -> Invocation {
     let name = match program.name {
         Name::Fixed(name) => name.to_owned(),
         Name::Called => argv0.to_string_lossy().into_owned(),
-        Name::Base => base_name(&argv0).unwrap_or("unknown").to_owned(),
+        Name::Base | Name::Logged(_) => base_name(&argv0).unwrap_or("unknown").to_owned(),
     };
     startup::log_before_main_cf(program, &name);
     sys::time::load_zone();

@@ -7,7 +7,7 @@ use bytes::list;
 use conf::MainCf;
 use queue::{Layout, Spool};
 
-use crate::{Fatal, Invocation, Log, Program, fatal};
+use crate::{Fatal, Invocation, Log, Name, Program, fatal};
 
 conf::param_set! {
     /// What the frame of the tools reads.
@@ -205,7 +205,7 @@ impl Startup {
                 sinks.postlog = Some(self.postlog(invocation.program.log)?);
             }
         }
-        log::init(&tag(&invocation.name, Some(&params.syslog_name)), sinks);
+        log::init(&tag(&invocation.program, &invocation.name, Some(&params.syslog_name)), sinks);
         Ok(())
     }
 
@@ -245,11 +245,14 @@ pub(crate) fn log_before_main_cf(program: &Program, name: &str) {
     if sys::identity::safe_environment("MAIL_VERBOSE").is_some() {
         log::set_verbose(1);
     }
-    log::init(&tag(name, None), sinks);
+    log::init(&tag(program, name, None), sinks);
 }
 
-fn tag(name: &str, syslog_name: Option<&str>) -> String {
-    let name = name.rsplit('/').next().filter(|base| !base.is_empty()).unwrap_or(name);
+fn tag(program: &Program, name: &str, syslog_name: Option<&str>) -> String {
+    let name = match program.name {
+        Name::Logged(name) => name,
+        _ => name.rsplit('/').next().filter(|base| !base.is_empty()).unwrap_or(name),
+    };
     match sys::identity::safe_environment(TAG_VARIABLE) {
         Some(tag) => format!("{tag}/{name}"),
         None => format!("{}/{name}", syslog_name.unwrap_or(DEFAULT_TAG)),

@@ -23,7 +23,8 @@ use crate::options::{Mode, Options};
 ///
 /// COMPAT: every failure exits with 75. The reference names other statuses too, but its clean-up handler runs first and
 /// exits with this one. Tests: `tests/scenarios/sendmail.rs`.
-pub const PROGRAM: Program = Program { name: Name::Base, log: Log::Mail, failure: command::exit::TEMPORARY };
+pub const PROGRAM: Program =
+    Program { name: Name::Logged("sendmail"), log: Log::Mail, failure: command::exit::TEMPORARY };
 
 conf::param_set! {
     /// What sendmail(1) reads.
