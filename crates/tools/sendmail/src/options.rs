@@ -13,6 +13,9 @@ use crate::SendmailParams;
 /// Letters with a value are followed by a colon, as for getopt(3).
 const LETTERS: &[u8] = b"A:B:C:F:GIL:N:O:R:UV:X:b:ce:f:h:imno:p:r:q:tvx";
 
+/// Stands for `-XV` as a word of its own, which alone means the default delimiters.
+const DEFAULT_VERP: u8 = 0;
+
 /// What the program is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -169,6 +172,7 @@ impl Options {
             },
             b'V' => self.take_envid(value),
             b'X' => self.take_verp(value, params)?,
+            DEFAULT_VERP => self.verp = Some(params.default_verp_delimiters.clone()),
             b'b' => self.take_mode(value)?,
             b'f' | b'r' => self.sender = Some(value.to_vec()),
             b'i' => self.dot_ends = false,
@@ -263,10 +267,6 @@ impl Options {
             let letter = value.first().map_or(' ', |&letter| char::from(letter));
             return Err(fatal!("unsupported: -X{letter}"));
         };
-        if delimiters.is_empty() {
-            self.verp = Some(params.default_verp_delimiters.clone());
-            return Ok(());
-        }
         let filter = &params.verp_delimiter_filter;
         if delimiters.len() != 2 || !delimiters.iter().all(|byte| filter.as_bytes().contains(byte)) {
             return Err(fatal!("-V requires two characters from {filter}"));
@@ -329,10 +329,11 @@ impl<'a> Words<'a> {
             }
             let letters = word.strip_prefix(b"-").filter(|letters| !letters.is_empty())?;
             self.arguments = rest;
-            if letters == b"q" || letters == b"XV" {
-                let letter = *letters.first()?;
-                let value = if letter == b'X' { "V" } else { "" };
-                return Some(Ok((letter, value.into())));
+            if letters == b"q" {
+                return Some(Ok((b'q', OsString::new())));
+            }
+            if letters == b"XV" {
+                return Some(Ok((DEFAULT_VERP, OsString::new())));
             }
             if let Some(old) = self.old_verp(letters) {
                 return Some(Ok(old));
