@@ -64,7 +64,7 @@ scenario! {
         system.wait_for_log(r"postfix/master\[\d+\]: terminating on signal 15");
         system.wait_until("the end of all processes", || system.shell("pgrep -f '[l]ib/postfix/sbin' || pgrep -x 'smtpd|qmgr|pickup|cleanup'").code != 0);
         assert_eq!(system.run(&["postfix", "stop"]).code, 1);
-        assert!(system.logged("postfix/postfix-script.*: fatal: the Postfix mail system is not running"));
+        system.wait_for_log("postfix/postfix-script.*: fatal: the Postfix mail system is not running");
     }
 }
 
