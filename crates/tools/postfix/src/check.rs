@@ -24,6 +24,14 @@ pub(crate) fn fatal(startup: &Startup, params: &PostfixParams) -> Result<bool, F
         log::fatal!("no {}/master.cf file found", directory.display());
         return Ok(false);
     }
+    // Also says what is wrong in master.cf.
+    let postconf = format!("{}/postconf", params.command_directory);
+    let asked =
+        Command::new(&postconf).args(["-qh", "maillog_file"]).stdout(std::process::Stdio::null()).status();
+    if !asked.is_ok_and(|status| status.success()) {
+        log::fatal!("cannot execute {postconf}!");
+        return Ok(false);
+    }
     if !params.maillog_file.is_empty() && !has_postlog(startup)? {
         log::fatal!("missing 'postlog' service in master.cf - run 'postfix upgrade-configuration'");
         return Ok(false);

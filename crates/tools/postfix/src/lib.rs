@@ -65,6 +65,7 @@ pub fn main(invocation: &Invocation) -> Result<u8, Fatal> {
     let startup = Startup::read(invocation)?;
     let params = PostfixParams::load(&startup.main)?;
     refuse_strangers(&startup)?;
+    refuse_bad_values(&startup)?;
     notice_old_defaults(&startup)?;
     let instances = bytes::list::split(&params.multi_instance_directories, bytes::list::SEPARATORS);
     if !is_named && instances.count() > 0 {
@@ -104,6 +105,17 @@ fn hand_over(params: &PostfixParams, words: &[std::ffi::OsString]) -> Fatal {
 
 fn usage(invocation: &Invocation) -> Fatal {
     fatal!("usage: {} [-c config_dir] [-Dv] command", invocation.name)
+}
+
+/// What no program could work with is said before any of them is started.
+fn refuse_bad_values(startup: &Startup) -> Result<(), Fatal> {
+    let common = conf::common::CommonParams::load(&startup.main)?;
+    conf::interfaces::protocols(&startup.main)?;
+    if sys::identity::real_uid() == 0 {
+        common.check(&startup.main)?;
+    }
+    conf::interfaces::own_addresses(&startup.main)?;
+    Ok(())
 }
 
 fn refuse_strangers(startup: &Startup) -> Result<(), Fatal> {
