@@ -45,7 +45,7 @@ impl Session {
         }
         let ascii = address::idn::ascii_or_same(domain);
         let domain = show(&ascii).into_owned();
-        let Some(servers) = self.servers_of(&domain, kind).await else {
+        let Some(servers) = self.servers_of(&domain, &show(name), kind).await else {
             return Ok(Verdict::Dunno);
         };
         let mut addresses = 0;
@@ -104,8 +104,8 @@ impl Session {
         Ok(Verdict::Dunno)
     }
 
-    /// The servers of a domain; `None` when nothing is to be checked.
-    async fn servers_of(&self, domain: &str, kind: ServerKind) -> Option<Vec<String>> {
+    /// The servers of a domain, which is that of the name; `None` when nothing is to be checked.
+    async fn servers_of(&self, domain: &str, name: &str, kind: ServerKind) -> Option<Vec<String>> {
         if kind == ServerKind::A {
             return Some(vec![domain.to_owned()]);
         }
@@ -116,7 +116,10 @@ impl Session {
             while matches!(&answer, Err(failure) if failure.status == Status::NotFound) {
                 match asked.split_once('.') {
                     Some((_, parent)) if !parent.is_empty() => asked = parent,
-                    _ => break,
+                    _ => {
+                        asked = name;
+                        break;
+                    }
                 }
                 answer = self.server.dns.lookup(asked, record_type, &self.server.dns_how).await;
             }
