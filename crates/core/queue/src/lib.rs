@@ -54,8 +54,8 @@ pub use name::{QueueName, UnknownQueue};
 pub use reader::{ReadAt, ReadError, RecordReader, View, pointer_target};
 pub use record::{Malformed, Record, RecordType, encode as encode_record};
 pub use scan::{Depth, Scan, Step, Walk};
-pub use sys::reason;
 pub use spool::{Access, Layout, Spool, make_directories, rename_making_directories};
+pub use sys::reason;
 
 #[cfg(test)]
 mod tests;

@@ -74,7 +74,8 @@ fn a_client_that_goes_away_leaves_nothing() {
     block_on(async {
         let (client, server) = UnixStream::pair().unwrap();
         let client = async {
-            let mut submission = Submission::start(Stream::new(client).unwrap(), flags::MASK_EXTERNAL).await.unwrap();
+            let mut submission =
+                Submission::start(Stream::new(client).unwrap(), flags::MASK_EXTERNAL).await.unwrap();
             send(&mut submission, &ENVELOPE).await;
             submission.flush().await.unwrap();
         };
@@ -89,7 +90,8 @@ fn the_rest_of_a_bad_message_is_read() {
     let reply = block_on(async {
         let (client, server) = UnixStream::pair().unwrap();
         let client = async {
-            let mut submission = Submission::start(Stream::new(client).unwrap(), flags::MASK_EXTERNAL).await.unwrap();
+            let mut submission =
+                Submission::start(Stream::new(client).unwrap(), flags::MASK_EXTERNAL).await.unwrap();
             send(&mut submission, &ENVELOPE).await;
             // More than fits into any socket buffer.
             for _ in 0..2000 {
@@ -110,7 +112,8 @@ fn stale_logs_are_removed() {
     block_on(async {
         let (client, server) = UnixStream::pair().unwrap();
         let client = async {
-            let mut submission = Submission::start(Stream::new(client).unwrap(), flags::MASK_EXTERNAL).await.unwrap();
+            let mut submission =
+                Submission::start(Stream::new(client).unwrap(), flags::MASK_EXTERNAL).await.unwrap();
             let id = submission.queue_id().to_owned();
             let log = rig.root.path().join("bounce").join(&id);
             std::fs::write(&log, "old").unwrap();

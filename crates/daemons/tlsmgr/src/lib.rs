@@ -265,7 +265,8 @@ mod tests {
             let listener = tokio::net::UnixListener::bind(&path).unwrap();
             let settings = [("smtp_tls_session_cache_database", "btree:/x")];
             let manager = TlsManager { state: RefCell::new(state(&settings)) };
-            let server = async { manager.converse(Stream::new(listener.accept().await.unwrap().0).unwrap()).await };
+            let server =
+                async { manager.converse(Stream::new(listener.accept().await.unwrap().0).unwrap()).await };
             let client = async {
                 let mut client = Manager::new(path.to_str().unwrap());
                 let session = [0, 255, 10].repeat(1000);
