@@ -61,6 +61,24 @@ scenario! {
 }
 
 scenario! {
+    fn only_sites_with_a_list_concern_the_flush_service(system) {
+        system
+            .main_cf("compatibility_level = 0\nsmtpd_relay_restrictions = permit_mynetworks, reject\ndefer_transports = local, smtp")
+            .start();
+        let elsewhere = system.submit("alice@example.com", &["x@example.net"], "Subject: 1\n\n");
+        system.wait_for_log(&format!("{elsewhere}: .*status=deferred"));
+        let here = system.submit("alice@example.com", &["bob@example.com"], "Subject: 2\n\n");
+        system.wait_for_log(&format!("{here}: .*status=deferred"));
+        system.settle();
+        // mydestination, by the old default of relay_domains.
+        let notice = r"using backwards-compatible default setting relay_domains=\$mydestination to update fast-flush logfile for domain";
+        assert!(system.logged(&format!("{notice} \"example.com\"")));
+        assert!(!system.logged(&format!("{notice} \"example.net\"")));
+        assert_eq!(system.queue("flush"), ["example_com"]);
+    }
+}
+
+scenario! {
     fn can_be_held_and_released(system) {
         system.main_cf("defer_transports = local").start();
         let id = system.submit("alice@example.com", &["alice@example.com"], "Subject: hold\n\nText.\n");

@@ -115,6 +115,8 @@ scenario! {
         assert!(sink.messages().is_empty());
         sink.obey();
         sink.tls(&path("peer.pem"), &path("peer.key"));
+        // The line about a deferral comes before the message is in the deferred queue.
+        system.settle();
         let mark = system.mark();
         system.run(&["postqueue", "-f"]).well();
         sink.wait_for(2, PATIENCE);

@@ -15,9 +15,11 @@ scenario! {
         system.wait_for_log(&format!("{gone}: to=<user@example.net>, .*status=deferred"));
         system.wait_for_log(&format!("{kept}: to=<other@example.net>, .*status=deferred"));
         system.shell(&format!("find /var/spool/postfix -name {gone} -print | xargs rm")).well();
+        system.settle();
         let mark = system.mark();
         system.run(&["postqueue", "-f"]).well();
         system.wait_for_log_since(mark, &format!("{kept}: to=<other@example.net>, .*status=deferred"));
+        system.settle();
         let sink = Sink::smtp("198.51.100.10:25");
         system.run(&["postqueue", "-f"]).well();
         let received = sink.wait_for(1, Duration::from_secs(10));

@@ -16,17 +16,18 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use daemon::{Clients, Connection, Fatal, Service, Startup};
+use fast_flush::Sites;
 use ipc::Stream;
 use ipc::flush::{PROTOCOL, Request, Status};
 use ipc::trigger;
-use table::{DomainList, Env, ListFlags};
+use table::Env;
 
 use crate::logs::Logs;
 
 conf::param_set! {
     /// What flush(8) reads.
     pub struct FlushParams {
-        fast_flush_domains, fast_flush_refresh_time, fast_flush_purge_time, parent_domain_matches_subdomains,
+        fast_flush_refresh_time, fast_flush_purge_time,
         queue_service_name
     }
 }
@@ -34,7 +35,7 @@ conf::param_set! {
 /// The flush service.
 pub struct Flush {
     params: FlushParams,
-    domains: DomainList,
+    sites: Sites,
     logs: Logs,
 }
 
@@ -45,10 +46,8 @@ impl Service for Flush {
     fn start(startup: &Startup) -> Result<Self, Fatal> {
         let params = FlushParams::load(&startup.main)?;
         let env = Env::load(&startup.main)?;
-        let title = "fast_flush_domains";
-        let flags = ListFlags::for_parameter(title, &params.parent_domain_matches_subdomains);
-        let domains = DomainList::open(title, &params.fast_flush_domains, &env, flags);
-        Ok(Self { params, domains, logs: Logs::new(startup.spool()?) })
+        let sites = Sites::open(&startup.main, &env)?;
+        Ok(Self { params, sites, logs: Logs::new(startup.spool()?) })
     }
 
     async fn serve(self: Rc<Self>, connection: Connection) {
@@ -158,7 +157,7 @@ impl Flush {
 
     // The log of a site that may have one.
     async fn log_name(&self, site: &[u8]) -> Result<queue::QueueId, Status> {
-        match self.domains.matches(site).await {
+        match self.sites.contain(site).await {
             Ok(true) => {}
             Ok(false) => return Err(Status::Deny),
             Err(_) => return Err(Status::Fail),

@@ -43,7 +43,7 @@ impl Service for Smtpd {
         }
         let env = Env::load(&startup.main)?;
         let settings = Settings::load(&startup.main)?;
-        let services = Rc::new(Services::new(&settings));
+        let services = Rc::new(Services::new(&startup.main, &env, &settings)?);
         let resolver = dns::Resolver::system();
         let open = |main: &MainCf| -> Result<Server, Fatal> {
             let outside = services.clone();

@@ -4,9 +4,10 @@ use std::rc::Rc;
 
 use address::AddressForm;
 use dsn::{Dsn, Status, notify};
+use fast_flush::Status as FlushStatus;
 use ipc::deliver::{self, Times};
 use ipc::verify::AddressStatus;
-use ipc::{Recipient, bounce, flush, verify};
+use ipc::{Recipient, bounce, verify};
 use table::{Env, Flags, Maps};
 
 use crate::Line;
@@ -25,6 +26,7 @@ pub struct Reporter {
     params: ReportParams,
     log_form: AddressForm,
     filter: Maps,
+    fast_flush: fast_flush::Sites,
 }
 
 /// The message that outcomes are about.
@@ -64,7 +66,12 @@ impl Reporter {
     ) -> Result<Self, conf::Error> {
         let params = ReportParams::load(main)?;
         let log_form = AddressForm::for_log(&params.info_log_address_format).map_err(conf::Error::Value)?;
-        Ok(Self { params, log_form, filter: Maps::open(filter_title, filter, env, Flags::NONE) })
+        Ok(Self {
+            params,
+            log_form,
+            filter: Maps::open(filter_title, filter, env, Flags::NONE),
+            fast_flush: fast_flush::Sites::open(main, env)?,
+        })
     }
 
     /// The recipient got the message.
@@ -229,9 +236,7 @@ impl Reporter {
         if site.is_empty() {
             return;
         }
-        let request = flush::Request::Add { site: site.to_vec(), queue_id: queue_id.into() };
-        let path = format!("public/{}", self.params.flush_service_name);
-        if !matches!(flush::request(&path, &request).await, flush::Status::Ok | flush::Status::Deny) {
+        if !matches!(self.fast_flush.add(site, queue_id).await, FlushStatus::Ok | FlushStatus::Deny) {
             log::warning!("{queue_id}: {} service failure", self.params.flush_service_name);
         }
     }

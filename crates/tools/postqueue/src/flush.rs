@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use command::{Fatal, fatal};
-use ipc::flush::{Request, Status};
+use fast_flush::{Sites, Status};
 use ipc::trigger;
 use queue::QueueId;
 
@@ -20,11 +20,7 @@ pub(crate) fn all(tool: &Tool) -> Result<(), Fatal> {
 /// Mail for a site, if it has a fast flush log.
 pub(crate) fn site(tool: &Tool, site: &str) -> Result<(), Fatal> {
     check_user(tool)?;
-    let status = match is_eligible(tool, site)? {
-        true => request(tool, &Request::SendSite(site.into()))?,
-        false => Status::Deny,
-    };
-    match status {
+    match ask(tool, async |sites| sites.send(site.as_bytes()).await)? {
         Status::Ok => Ok(()),
         Status::Bad => Err(fatal!("Invalid request: \"{site}\"")),
         Status::Fail => Err(down()),
@@ -35,7 +31,7 @@ pub(crate) fn site(tool: &Tool, site: &str) -> Result<(), Fatal> {
 /// One message.
 pub(crate) fn file(tool: &Tool, id: &QueueId) -> Result<(), Fatal> {
     check_user(tool)?;
-    match request(tool, &Request::SendFile(id.as_bytes().into()))? {
+    match ask(tool, async |sites| sites.send_file(id.as_bytes()).await)? {
         Status::Ok => Ok(()),
         Status::Bad => Err(fatal!("Invalid request: \"{id}\"")),
         Status::Fail => Err(down()),
@@ -62,24 +58,14 @@ fn wake(tool: &Tool, service: &str, requests: &[u8]) -> Result<(), Fatal> {
     })
 }
 
-fn is_eligible(tool: &Tool, site: &str) -> Result<bool, Fatal> {
-    let env = table::Env::load(&tool.startup.main)?;
-    let parents = &tool.params.parent_domain_matches_subdomains;
-    let flags = table::ListFlags::for_parameter("fast_flush_domains", parents);
-    let domains = table::DomainList::open("fast_flush_domains", &tool.params.fast_flush_domains, &env, flags);
-    domains.matches_blocking(site.as_bytes()).map_err(|why| {
-        log::warning!("{why}");
-        down()
-    })
-}
-
-fn request(tool: &Tool, request: &Request) -> Result<Status, Fatal> {
-    let path = format!("public/{}", tool.params.flush_service_name);
+fn ask(tool: &Tool, question: impl AsyncFnOnce(&Sites) -> Status) -> Result<Status, Fatal> {
+    let main = &tool.startup.main;
+    let sites = Sites::open(main, &table::Env::load(main)?)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|why| fatal!("{}", queue::reason(&why)))?;
-    Ok(runtime.block_on(ipc::flush::request(&path, request)))
+    Ok(runtime.block_on(question(&sites)))
 }
 
 fn down() -> Fatal {

@@ -28,8 +28,7 @@ pub const PROGRAM: Program =
 conf::param_set! {
     pub(crate) struct PostqueueParams {
         authorized_flush_users, authorized_mailq_users, showq_service_name, queue_service_name, pickup_service_name,
-        flush_service_name, fast_flush_domains, parent_domain_matches_subdomains, trigger_timeout, smtputf8_enable,
-        enable_long_queue_ids
+        trigger_timeout, smtputf8_enable, enable_long_queue_ids
     }
 }
 

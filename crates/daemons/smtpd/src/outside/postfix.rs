@@ -9,23 +9,26 @@ use ipc::cleanup::Submission;
 use ipc::rewrite::{Rewriter, Rule};
 use ipc::verify::AddressStatus;
 use nix::sys::statvfs::statvfs;
+use std::rc::Rc;
 use tokio::sync::Mutex;
 
 /// Clients of trivial-rewrite(8), anvil(8), flush(8) and cleanup(8).
-#[derive(Debug)]
 pub struct Services {
     rewriter: Rewriter,
     anvil: Mutex<Monitor>,
     cleanup: String,
-    flush: String,
+    fast_flush: fast_flush::Sites,
     verify: Mutex<Client>,
 }
 
 impl Services {
     /// The sockets that main.cf names. Nothing is connected before it is needed.
-    #[must_use]
-    pub fn new(settings: &Settings) -> Services {
-        Services {
+    pub fn new(
+        main: &conf::MainCf,
+        env: &Rc<table::Env>,
+        settings: &Settings,
+    ) -> Result<Services, conf::Error> {
+        Ok(Services {
             rewriter: Rewriter::with_limits(
                 format!("private/{}", settings.rewrite_service_name),
                 settings.ipc_timeout,
@@ -33,7 +36,7 @@ impl Services {
             ),
             anvil: Mutex::new(Monitor::new("private/anvil")),
             cleanup: format!("public/{}", settings.cleanup_service_name),
-            flush: format!("public/{}", settings.flush_service_name),
+            fast_flush: fast_flush::Sites::open(main, env)?,
             verify: Mutex::new(
                 Client::new(
                     format!("private/{}", settings.address_verify_service_name),
@@ -41,7 +44,7 @@ impl Services {
                 )
                 .limits(settings.ipc_timeout, settings.ipc_ttl),
             ),
-        }
+        })
     }
 }
 
@@ -77,10 +80,7 @@ impl Outside for Services {
     }
 
     fn flush_site<'a>(&'a self, site: &'a str) -> Answer<'a, ipc::flush::Status> {
-        Box::pin(async move {
-            let request = ipc::flush::Request::SendSite(site.as_bytes().to_vec());
-            ipc::flush::request(&self.flush, &request).await
-        })
+        Box::pin(self.fast_flush.send(site.as_bytes()))
     }
 
     fn open_mail(&self, flags: u32) -> Answer<'_, ipc::Result<Outgoing>> {
