@@ -15,7 +15,7 @@ pub mod time;
 pub mod watchdog;
 
 pub use identity::{Group, User};
-pub use local_socket::LocalSocket;
+pub use local_socket::{LocalListener, LocalSocket};
 
 /// The system's words for an error, as C programs print them, without the number that Rust adds.
 pub fn reason(error: &std::io::Error) -> String {

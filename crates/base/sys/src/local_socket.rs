@@ -1,8 +1,9 @@
 //! A connected Unix socket on the event loop, for conversations in which we mostly wait for the other side.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -74,8 +75,23 @@ impl LocalSocket {
 
     /// Waits until there is input, or the end of it.
     pub async fn readable(&self) -> io::Result<()> {
-        let _left_as_it_is = self.0.readable().await?;
-        Ok(())
+        loop {
+            let mut ready = self.0.readable().await?;
+            // After a read that filled its buffer the event loop does not know.
+            if !self.is_quiet() {
+                return Ok(());
+            }
+            ready.clear_ready();
+        }
+    }
+
+    /// Whether there is neither input nor the end of it.
+    pub fn is_quiet(&self) -> bool {
+        let mut byte = 0_u8;
+        let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+        // SAFETY: the kernel writes at most the one byte.
+        let count = unsafe { libc::recv(self.0.as_raw_fd(), (&raw mut byte).cast(), 1, flags) };
+        count < 0 && io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock
     }
 
     // A second registration, of a copy of the descriptor, for as long as it takes.
@@ -91,6 +107,42 @@ impl LocalSocket {
 impl AsFd for LocalSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.get_ref().as_fd()
+    }
+}
+
+/// A Unix stream socket that clients come to.
+///
+/// What it gives out is not registered with the event loop, so that a [`LocalSocket`] can be made of it at once.
+#[derive(Debug)]
+pub struct LocalListener(AsyncFd<UnixListener>);
+
+impl LocalListener {
+    /// Takes over a listening socket that does not block. Must be called on the event loop.
+    pub fn new(socket: UnixListener) -> io::Result<Self> {
+        // SAFETY: as in `LocalSocket::new`.
+        Ok(Self(unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?))
+    }
+
+    /// The next client; its socket does not block.
+    pub fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<UnixStream>> {
+        loop {
+            let mut ready = ready!(self.0.poll_read_ready(context))?;
+            let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+            // SAFETY: without an address to write there is nothing for the kernel to write to.
+            let client = unsafe {
+                libc::accept4(self.0.as_raw_fd(), std::ptr::null_mut(), std::ptr::null_mut(), flags)
+            };
+            if client >= 0 {
+                // SAFETY: the descriptor is new and nobody else's.
+                return Poll::Ready(Ok(unsafe { UnixStream::from_raw_fd(client) }));
+            }
+            let error = io::Error::last_os_error();
+            match error.kind() {
+                io::ErrorKind::WouldBlock => ready.clear_ready(),
+                io::ErrorKind::Interrupted => {}
+                _ => return Poll::Ready(Err(error)),
+            }
+        }
     }
 }
 

@@ -1,4 +1,9 @@
 //! Delivery requests: what the queue manager asks of a delivery agent, and what the agent answers.
+//!
+//! In Postfix a connection carries one request. Our queue manager offers to use it for more ([`FLAG_KEEP`]), and an agent
+//! that agrees says so in its answer ([`stays`]). An agent that has to go while it waits for the next request says that
+//! too ([`not_taken`]): what was sent to it in that moment can be given to another one, which after an unexplained end of
+//! the connection would be a risk.
 
 use std::time::Duration;
 
@@ -26,6 +31,8 @@ pub const FLAG_CONN_LOAD: u32 = 1 << 11;
 pub const FLAG_CONN_STORE: u32 = 1 << 12;
 /// Report a late delivery, since its delay was reported.
 pub const FLAG_RECORD_DELAYED: u32 = 1 << 13;
+/// Beyond Postfix: the queue manager will use the connection for another request, if the agent stays.
+pub const FLAG_KEEP: u32 = 1 << 30;
 /// Requests that end with the trace service.
 pub const FLAGS_TRACE: u32 = FLAG_MTA_VERIFY | FLAG_USER_VERIFY | FLAG_RECORD | FLAG_RECORD_DELAYED;
 /// Requests under which nothing is delivered.
@@ -247,6 +254,11 @@ impl Outcome {
         attrs
     }
 
+    /// As it travels, with the word that the agent waits for another request; only for who offered [`FLAG_KEEP`].
+    pub fn to_attrs_and_stay(&self) -> Attrs {
+        self.to_attrs().int(STAYS, 1)
+    }
+
     /// From the wire.
     pub fn from_attrs(attrs: &Attrs) -> Result<Self> {
         let dsn = read_dsn(attrs)?;
@@ -255,6 +267,24 @@ impl Outcome {
             attrs.iter().filter(|(name, _)| *name == b"status").nth(1).ok_or(Error::Missing("status"))?;
         Ok(Self { hop_status: (!dsn.reason.is_empty()).then_some(dsn), is_final: own.1 == b"0" })
     }
+}
+
+const STAYS: &str = "stays";
+const NOT_TAKEN: &str = "not_taken";
+
+/// Whether an agent that answered like this waits for another request.
+pub fn stays(answer: &Attrs) -> bool {
+    answer.number(STAYS).is_ok_and(|number| number == 1)
+}
+
+/// The last words of an agent that waited for another request.
+pub fn not_taken() -> Attrs {
+    Attrs::new().int(NOT_TAKEN, 1)
+}
+
+/// Whether an agent went before it took the request.
+pub fn is_not_taken(answer: &Attrs) -> bool {
+    answer.number(NOT_TAKEN).is_ok()
 }
 
 #[cfg(test)]
@@ -278,6 +308,10 @@ mod tests {
             Outcome { hop_status: Some(dead), is_final: false },
         ] {
             assert_eq!(Outcome::from_attrs(&outcome.to_attrs()).unwrap(), outcome);
+            assert!(!stays(&outcome.to_attrs()) && !is_not_taken(&outcome.to_attrs()));
+            let staying = outcome.to_attrs_and_stay();
+            assert_eq!(Outcome::from_attrs(&staying).unwrap(), outcome);
+            assert!(stays(&staying) && is_not_taken(&not_taken()));
         }
     }
 }

@@ -298,6 +298,9 @@ impl Rewriter {
 
     /// The standard form of an address, from and to external form.
     pub async fn rewrite(&self, rule: Rule, address: &[u8]) -> Vec<u8> {
+        if is_standard(address) {
+            return address.to_vec();
+        }
         let request = Request::Rewrite { rule, address: address.to_vec() };
         if let Some(known) = self.0.rewritten.borrow_mut().find(&request) {
             return known;
@@ -374,6 +377,17 @@ impl Rewriter {
         }
         Ok(answer)
     }
+}
+
+/// Whether an address is in standard form by any rules: complete, plain, and without anything to quote. Almost all are,
+/// and need not be asked about.
+fn is_standard(address: &[u8]) -> bool {
+    let is_word = |word: &[u8]| {
+        !word.is_empty() && word.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_+=".contains(byte))
+    };
+    let is_dotted = |text: &[u8]| text.split(|&byte| byte == b'.').all(is_word);
+    let Some((local, domain)) = bytes::split_once(address, b'@') else { return false };
+    is_dotted(local) && is_dotted(domain) && domain.contains(&b'.')
 }
 
 /// Whether a server that is being replaced explains the failure.
@@ -463,6 +477,39 @@ mod tests {
         assert_eq!(attrs.number("flags").unwrap(), 1);
         assert_eq!(Resolved::from_attrs(&attrs).unwrap(), resolved);
         assert_eq!(resolved.flags.to_string(), "FLAG_ROUTED CLASS_DEFAULT");
+    }
+
+    #[test]
+    fn standard_addresses() {
+        for address in ["a@b.c", "first.last+ext=x@mail-1.example.com", "1@2.3"] {
+            assert!(is_standard(address.as_bytes()), "{address}");
+        }
+        for address in [
+            "",
+            "a",
+            "a@",
+            "@b.c",
+            "a@b",
+            "a@b.",
+            "a@.b",
+            "a@b..c",
+            ".a@b.c",
+            "a.@b.c",
+            "a..b@b.c",
+            "a@b@c.d",
+            "a%b@c.d",
+            "a!b@c.d",
+            "\"a\"@b.c",
+            "a b@c.d",
+            "a@[1.2]",
+            "a@b.c (x)",
+            "<a@b.c>",
+            "a@b.c,d@e.f",
+            "\u{e4}@b.c",
+            "a@b.c\n",
+        ] {
+            assert!(!is_standard(address.as_bytes()), "{address}");
+        }
     }
 
     #[test]

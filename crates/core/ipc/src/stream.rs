@@ -61,6 +61,11 @@ impl Stream {
         Ok(Self::over(LocalSocket::new(socket.into_std()?)?))
     }
 
+    /// A conversation over a connected socket that does not block, and that the event loop does not know yet.
+    pub fn over_socket(socket: std::os::unix::net::UnixStream) -> Result<Self> {
+        Ok(Self::over(LocalSocket::new(socket)?))
+    }
+
     fn over(socket: LocalSocket) -> Self {
         Self { socket, input: Vec::new(), used: 0, output: Vec::new(), timeout: Self::TIMEOUT }
     }
@@ -176,6 +181,11 @@ impl Stream {
         if self.pending().is_empty() {
             let _ended_or_failed = self.socket.readable().await;
         }
+    }
+
+    /// Whether the peer has said nothing since the last answer, nor closed the connection.
+    pub fn is_quiet(&self) -> bool {
+        self.pending().is_empty() && self.socket.is_quiet()
     }
 
     /// The socket itself, for descriptor passing.

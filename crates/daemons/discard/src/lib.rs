@@ -5,10 +5,9 @@
 
 use std::rc::Rc;
 
-use daemon::{Clients, Connection, Fatal, Service, Startup};
-use delivery::{Job, Reporter};
+use daemon::{Clients, Connection, Control, Fatal, Service, Startup};
+use delivery::{Agent, Job, Reporter};
 use dsn::{Dsn, Status};
-use queue::Spool;
 
 conf::param_set! {
     /// What discard(8) reads.
@@ -17,7 +16,7 @@ conf::param_set! {
 
 /// The discard service.
 pub struct Discard {
-    spool: Spool,
+    agent: Agent,
     reporter: Reporter,
 }
 
@@ -30,16 +29,21 @@ impl Service for Discard {
         let env = table::Env::load(&startup.main)?;
         let filter = &params.default_delivery_status_filter;
         let reporter = Reporter::new(&startup.main, &env, "default_delivery_status_filter", filter)?;
-        Ok(Self { spool: startup.spool()?, reporter })
+        Ok(Self { agent: Agent::new(startup, &env)?, reporter })
+    }
+
+    async fn begin(self: &Rc<Self>, control: &Control) -> Result<(), Fatal> {
+        self.agent.begin(control);
+        Ok(())
     }
 
     async fn serve(self: Rc<Self>, connection: Connection) {
-        delivery::serve(connection, &self.spool, async |job: &mut Job| {
+        let deliver = async |job: &mut Job| {
             for recipient in job.request.recipients.clone() {
                 let dsn = Dsn::with_text(Status::new("2.0.0"), &job.request.nexthop);
                 job.sent(&self.reporter, &recipient, "none", dsn).await;
             }
-        })
-        .await;
+        };
+        self.agent.serve(connection, deliver).await;
     }
 }

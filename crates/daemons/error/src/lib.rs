@@ -8,10 +8,9 @@
 
 use std::rc::Rc;
 
-use daemon::{Clients, Connection, Fatal, Service, Startup};
-use delivery::{Job, Reporter};
+use daemon::{Clients, Connection, Control, Fatal, Service, Startup};
+use delivery::{Agent, Job, Reporter};
 use dsn::{Dsn, Status};
-use queue::Spool;
 
 conf::param_set! {
     /// What error(8) reads.
@@ -21,7 +20,7 @@ conf::param_set! {
 /// The error or the retry service.
 pub struct Failure {
     kind: Kind,
-    spool: Spool,
+    agent: Agent,
     reporter: Reporter,
 }
 
@@ -45,11 +44,16 @@ impl Service for Failure {
         let env = table::Env::load(&startup.main)?;
         let filter = &params.default_delivery_status_filter;
         let reporter = Reporter::new(&startup.main, &env, "default_delivery_status_filter", filter)?;
-        Ok(Self { kind, spool: startup.spool()?, reporter })
+        Ok(Self { kind, agent: Agent::new(startup, &env)?, reporter })
+    }
+
+    async fn begin(self: &Rc<Self>, control: &Control) -> Result<(), Fatal> {
+        self.agent.begin(control);
+        Ok(())
     }
 
     async fn serve(self: Rc<Self>, connection: Connection) {
-        delivery::serve(connection, &self.spool, async |job: &mut Job| self.fail(job).await).await;
+        self.agent.serve(connection, async |job: &mut Job| self.fail(job).await).await;
     }
 }
 

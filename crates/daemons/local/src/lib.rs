@@ -39,16 +39,15 @@ mod testing;
 mod token;
 mod unknown;
 
-use std::cell::OnceCell;
 use std::rc::Rc;
 
-use ::delivery::{Job, Reporter};
+use ::delivery::{Agent, Job, Reporter};
 use address::casefold;
 use daemon::{Clients, Connection, Control, Fatal, Service, Startup};
 use mailbox::limit;
 use message::Ending;
 use message::delivered::DeliveredTo;
-use queue::{RecordReader, RecordType, Spool};
+use queue::{RecordReader, RecordType};
 use table::Env;
 
 use crate::config::Config;
@@ -58,9 +57,7 @@ use crate::delivery::Delivery;
 pub struct Local {
     pub(crate) config: Config,
     pub(crate) reporter: Reporter,
-    spool: Spool,
-    env: Rc<Env>,
-    control: OnceCell<Control>,
+    agent: Agent,
 }
 
 impl Service for Local {
@@ -79,22 +76,17 @@ impl Service for Local {
             .map_err(Fatal::new)?;
         let filter = &params.local_delivery_status_filter;
         let reporter = Reporter::new(main, &env, "local_delivery_status_filter", filter)?;
-        Ok(Self { reporter, config, spool: startup.spool()?, env, control: OnceCell::new() })
+        Ok(Self { agent: Agent::new(startup, &env)?, reporter, config })
     }
 
     async fn begin(self: &Rc<Self>, control: &Control) -> Result<(), Fatal> {
-        // Set once, here.
-        drop(self.control.set(control.clone()));
+        self.agent.begin(control);
         self.config.rights.enter();
         Ok(())
     }
 
     async fn serve(self: Rc<Self>, connection: Connection) {
-        if let (Some(table), Some(control)) = (self.env.changed_table(), self.control.get()) {
-            log::info!("table {table} has changed -- restarting");
-            control.retire();
-        }
-        ::delivery::serve(connection, &self.spool, async |job: &mut Job| self.deliver(job).await).await;
+        self.agent.serve(connection, async |job: &mut Job| self.deliver(job).await).await;
     }
 }
 

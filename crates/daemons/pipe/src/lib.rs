@@ -13,13 +13,12 @@
 pub mod arguments;
 pub mod attributes;
 
-use std::cell::OnceCell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use address::{Splitter, casefold};
 use daemon::{Clients, Connection, Control, Fatal, Service, Startup};
-use delivery::{Job, Reporter, Verdict};
+use delivery::{Agent, Job, Reporter, Verdict};
 use dsn::{Dsn, Status};
 use ipc::deliver::FLAGS_TRACE_ONLY;
 use mailbox::command::{self, Command, Program};
@@ -27,7 +26,7 @@ use mailbox::{Confinement, Failure, Message, Rights};
 use message::Ending;
 use message::copy::{CopyAddresses, CopyFlags};
 use message::delivered::DeliveredTo;
-use queue::{RecordReader, RecordType, Spool};
+use queue::{RecordReader, RecordType};
 use table::Env;
 
 use crate::arguments::{BadMacro, expand};
@@ -53,10 +52,8 @@ pub struct Pipe {
     export: Vec<String>,
     splitter: Splitter,
     rights: Rights,
-    spool: Spool,
+    agent: Agent,
     reporter: Reporter,
-    env: Rc<Env>,
-    control: OnceCell<Control>,
 }
 
 impl Service for Pipe {
@@ -85,29 +82,22 @@ impl Service for Pipe {
                 .with_double_bounce_sender(params.double_bounce_sender.as_str())
                 .with_owner_request_special(params.owner_request_special),
             rights,
-            spool: startup.spool()?,
+            agent: Agent::new(startup, &env)?,
             reporter: Reporter::new(main, &env, "pipe_delivery_status_filter", filter)?,
-            control: OnceCell::new(),
             service,
             params,
             attributes,
-            env,
         })
     }
 
     async fn begin(self: &Rc<Self>, control: &Control) -> Result<(), Fatal> {
-        // Set once, here.
-        drop(self.control.set(control.clone()));
+        self.agent.begin(control);
         self.rights.enter();
         Ok(())
     }
 
     async fn serve(self: Rc<Self>, connection: Connection) {
-        if let (Some(table), Some(control)) = (self.env.changed_table(), self.control.get()) {
-            log::info!("table {table} has changed -- restarting");
-            control.retire();
-        }
-        delivery::serve(connection, &self.spool, async |job: &mut Job| self.deliver(job).await).await;
+        self.agent.serve(connection, async |job: &mut Job| self.deliver(job).await).await;
     }
 }
 

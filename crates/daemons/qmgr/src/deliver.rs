@@ -14,42 +14,89 @@ use crate::scheduler::{EntryId, Report, TransportId};
 pub(crate) async fn deliver(manager: Rc<Manager>, transport: TransportId) {
     let name = bytes::show(manager.scheduler.borrow().transport_name(transport)).to_string();
     let path = format!("private/{name}");
-    let mut stream = match connect(&manager, &path, &name).await {
-        Ok(stream) => stream,
-        Err(Failed::Agent) => {
-            manager.schedule(|scheduler| scheduler.unavailable(transport));
-            return;
-        }
-        Err(Failed::Us) => return,
+    let (mut stream, mut is_known) = match manager.agents.take(transport) {
+        Some(stream) => (stream, true),
+        None => match connect(&manager, &path, &name).await {
+            Ok(stream) => (stream, false),
+            Err(Failed::Agent) => {
+                manager.schedule(|scheduler| scheduler.unavailable(transport));
+                return;
+            }
+            Err(Failed::Us) => return,
+        },
     };
     let delay = manager.schedule(|scheduler| scheduler.ready(transport));
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
     // Only now: while the agent was being waited for, something more urgent may have come.
-    let Some(entry) = manager.schedule(|scheduler| scheduler.select(transport)) else { return };
-    request(&manager, entry).write(&mut stream);
-    if let Err(error) = stream.flush().await {
-        log::warning!("write to process ({name}): {}", cause(&error));
-        manager.schedule(|scheduler| scheduler.undelivered(entry));
-        return;
-    }
-    stream.set_timeout(manager.params.daemon_timeout);
-    let report = match stream.receive().await.and_then(|attrs| Outcome::from_attrs(&attrs)) {
-        Ok(outcome) => Report::Answer(outcome),
-        Err(Error::Timeout) => {
-            let queue_id = manager.scheduler.borrow().delivery(entry).2.envelope.queue_id.clone();
-            let what = "timeout receiving delivery status from transport";
-            return manager.fatal(&format!("{queue_id}: {what}: {name}"));
+    let Some(entry) = manager.schedule(|scheduler| scheduler.select(transport)) else {
+        if is_known {
+            manager.agents.put(transport, stream);
         }
-        Err(error) => {
-            complain(&path, &error);
-            Report::Crash
+        return;
+    };
+    let (report, stays) = loop {
+        match ask(&manager, &mut stream, entry).await {
+            Ok((outcome, stays)) => break (Report::Answer(outcome), stays),
+            // It went while we came. A new one gets the same request, which nobody has seen.
+            Err(Trouble::NotTaken | Trouble::NotSent(_)) if is_known => {
+                match connect(&manager, &path, &name).await {
+                    Ok(another) => (stream, is_known) = (another, false),
+                    Err(Failed::Agent) => return manager.schedule(|scheduler| scheduler.undelivered(entry)),
+                    Err(Failed::Us) => return,
+                }
+            }
+            Err(Trouble::NotTaken) => {
+                complain(&path, &Error::Malformed("status"));
+                break (Report::Crash, false);
+            }
+            Err(Trouble::NotSent(error)) => {
+                log::warning!("write to process ({name}): {}", cause(&error));
+                return manager.schedule(|scheduler| scheduler.undelivered(entry));
+            }
+            Err(Trouble::NoAnswer(Error::Timeout)) => {
+                let queue_id = manager.scheduler.borrow().delivery(entry).2.envelope.queue_id.clone();
+                let what = "timeout receiving delivery status from transport";
+                return manager.fatal(&format!("{queue_id}: {what}: {name}"));
+            }
+            Err(Trouble::NoAnswer(error)) => {
+                complain(&path, &error);
+                break (Report::Crash, false);
+            }
         }
     };
-    // The agent is let go first: it may be the one that the next delivery waits for.
-    drop(stream);
+    // The agent is ready first: it may be the one that the next delivery waits for.
+    if stays {
+        manager.agents.put(transport, stream);
+    } else {
+        drop(stream);
+    }
     manager.schedule(|scheduler| scheduler.finish(entry, report));
+}
+
+/// What came of a request that was not answered.
+enum Trouble {
+    /// The agent had gone, or went, before it took the request.
+    NotTaken,
+    /// The request could not be sent.
+    NotSent(Error),
+    /// What the agent did with it is not known.
+    NoAnswer(Error),
+}
+
+/// Sends a request and receives the outcome, and whether the agent stays for another.
+async fn ask(manager: &Manager, stream: &mut Stream, entry: EntryId) -> Result<(Outcome, bool), Trouble> {
+    stream.set_timeout(manager.params.qmgr_ipc_timeout);
+    request(manager, entry).write(stream);
+    stream.flush().await.map_err(Trouble::NotSent)?;
+    stream.set_timeout(manager.params.daemon_timeout);
+    let answer = stream.receive().await.map_err(Trouble::NoAnswer)?;
+    if deliver::is_not_taken(&answer) {
+        return Err(Trouble::NotTaken);
+    }
+    let outcome = Outcome::from_attrs(&answer).map_err(Trouble::NoAnswer)?;
+    Ok((outcome, deliver::stays(&answer)))
 }
 
 enum Failed {
@@ -118,7 +165,7 @@ fn request(manager: &Manager, entry: EntryId) -> Request {
     let marks =
         if envelope.inspected { deliver::FLAG_BOUNCE } else { deliver::FLAG_SUCCESS | deliver::FLAG_BOUNCE };
     Request {
-        flags: envelope.trace_flags | queue.connection_flags() | marks,
+        flags: envelope.trace_flags | queue.connection_flags() | marks | deliver::FLAG_KEEP,
         queue: "active".to_owned(),
         queue_id: envelope.queue_id.to_string(),
         data_offset: envelope.data_offset,

@@ -15,6 +15,7 @@ use ipc::rewrite::Rewriter;
 use queue::{QueueName, Spool, reason};
 use tokio::sync::Notify;
 
+use crate::agents::Agents;
 use crate::flow::Flow;
 use crate::params::Params;
 use crate::resolve::ProbeCount;
@@ -38,6 +39,7 @@ pub struct Manager {
     pub(crate) scheduler: RefCell<Scheduler>,
     pub(crate) spool: Spool,
     pub(crate) rewriter: Rewriter,
+    pub(crate) agents: Agents,
     pub(crate) reporter: Reporter,
     pub(crate) deferred_transports: Vec<Vec<u8>>,
     pub(crate) probes: ProbeCount,
@@ -78,6 +80,7 @@ impl Manager {
             scheduler: RefCell::new(scheduler(&params, &main, Rc::clone(&bad_settings))),
             spool: startup.spool()?,
             rewriter: Rewriter::with_limits(rewrite, params.qmgr_ipc_timeout, params.ipc_ttl),
+            agents: Agents::new(params.ipc_idle),
             reporter: Reporter::new(&main, &env, "", "")?,
             deferred_transports: params.deferred_transports(),
             probes: ProbeCount::new(),

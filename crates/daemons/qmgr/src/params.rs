@@ -20,7 +20,7 @@ conf::param_set! {
         default_recipient_refill_delay, default_recipient_refill_limit, default_transport_rate_delay,
         defer_service_name, defer_transports, destination_concurrency_feedback_debug, disable_verp_bounces,
         double_bounce_sender, helpful_warnings,
-        in_flow_delay, info_log_address_format, initial_destination_concurrency, ipc_ttl,
+        in_flow_delay, info_log_address_format, initial_destination_concurrency, ipc_idle, ipc_ttl,
         local_destination_concurrency_limit, local_destination_recipient_limit, maximal_backoff_time,
         maximal_queue_lifetime, minimal_backoff_time, myhostname, owner_request_special, process_name,
         qmgr_clog_warn_time, qmgr_ipc_timeout, qmgr_message_active_limit, qmgr_message_recipient_limit,

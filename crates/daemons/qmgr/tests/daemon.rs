@@ -44,7 +44,7 @@ fn delivers_and_removes() {
             (request.nexthop.as_slice(), request.sender.as_slice()),
             (&b"x.org"[..], &b"s@example.com"[..])
         );
-        assert_eq!(request.flags, deliver::FLAG_SUCCESS | deliver::FLAG_BOUNCE);
+        assert_eq!(request.flags, deliver::FLAG_SUCCESS | deliver::FLAG_BOUNCE | deliver::FLAG_KEEP);
         assert_eq!((request.data_size, request.encoding.as_str()), (15, "8bit"));
         assert_eq!(request.client.name, b"client.example");
         assert_eq!(request.rewrite_context, b"local");
@@ -408,7 +408,7 @@ fn success_reports_are_sent_and_their_record_is_killed() {
         world.put("incoming", "A1", &mail);
         world.trigger(b"I").await;
         world.logged("A1: removed").await;
-        assert_eq!(world.requests.borrow()[0].1.flags, deliver::FLAG_RECORD | 3);
+        assert_eq!(world.requests.borrow()[0].1.flags, deliver::FLAG_RECORD | deliver::FLAG_KEEP | 3);
         let reports = world.reports.borrow();
         assert!(matches!(&reports[0], (service, bounce::Request::Trace { .. }) if service == "trace"));
     });
@@ -607,5 +607,41 @@ fn rate_of_looking_at_deferred_mail() {
         let ticks: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
         println!("user {} system {} (1/100 s)", ticks[11], ticks[12]);
         println!("{}", status.lines().find(|line| line.starts_with("VmRSS")).unwrap());
+    });
+}
+
+#[test]
+fn an_agent_that_stays_gets_the_next_request_on_the_same_connection() {
+    let nothing = |_: &mut World| {};
+    test(nothing, async |world| {
+        world.staying_agent("smtp", 3, true);
+        for id in ["A1", "A2", "A3", "A4", "A5"] {
+            world.put("incoming", id, &Mail::to(&["a@x.org"]));
+            world.trigger(b"I").await;
+            world.logged(&format!("{id}: removed")).await;
+        }
+        // The fourth was not taken on the first connection, and went on a second one.
+        assert_eq!(world.requests.borrow().len(), 5);
+        assert!(!world.log().iter().any(|line| line.starts_with("warning")), "{:?}", world.log());
+    });
+}
+
+#[test]
+fn an_agent_that_ends_without_a_word_may_have_delivered() {
+    let nothing = |_: &mut World| {};
+    test(nothing, async |world| {
+        world.staying_agent("smtp", 1, false);
+        world.agent("retry", AGAIN);
+        for (id, is_lost) in [("A1", false), ("A2", true)] {
+            world.put("incoming", id, &Mail::to(&["a@x.org"]));
+            world.trigger(b"I").await;
+            if is_lost {
+                world.until("deferral", || world.exists(&format!("deferred/A/{id}"))).await;
+            } else {
+                world.logged(&format!("{id}: removed")).await;
+            }
+        }
+        world.logged("warning: private/smtp: premature disconnect").await;
+        assert_eq!(world.requests.borrow().iter().filter(|(name, _)| name == "smtp").count(), 1);
     });
 }

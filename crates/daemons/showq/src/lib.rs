@@ -45,25 +45,18 @@ impl Service for Showq {
 
     async fn serve(self: Rc<Self>, connection: Connection) {
         let Connection::Unix(socket) = connection else { return };
-        let client = socket.into_std().and_then(|socket| {
-            socket.set_nonblocking(false)?;
-            socket.set_write_timeout(Some(self.params.ipc_timeout))?;
-            Ok(socket)
-        });
-        let client = match client {
-            Ok(client) => client,
-            Err(why) => {
-                log::warning!("client socket: {}", queue::reason(&why));
-                return;
-            }
-        };
+        let timeout = Some(self.params.ipc_timeout);
+        if let Err(why) = socket.set_nonblocking(false).and_then(|()| socket.set_write_timeout(timeout)) {
+            log::warning!("client socket: {}", queue::reason(&why));
+            return;
+        }
         let listing = Listing {
             spool: self.spool.clone(),
             null_address: self.params.empty_address_recipient.clone().into_bytes(),
             duplicate_limit: usize::try_from(self.params.duplicate_filter_limit).unwrap_or(0),
             text: if self.params.smtputf8_enable { listing::Text::Utf8 } else { listing::Text::Ascii },
         };
-        let written = tokio::task::spawn_blocking(move || listing.write(client)).await;
+        let written = tokio::task::spawn_blocking(move || listing.write(socket)).await;
         match written {
             Ok(Ok(())) => {}
             Ok(Err(listing::Fault::Client(why))) => log::debug!("client: {}", queue::reason(&why)),

@@ -43,7 +43,7 @@ use std::rc::Rc;
 
 use ::address::Splitter;
 use ::delivery::post::Poster;
-use ::delivery::{Job, Reporter};
+use ::delivery::{Agent, Job, Reporter};
 use daemon::{Clients, Connection, Control, Fatal, Service, Startup};
 use ipc::rewrite::Rewriter;
 use message::header::HeaderTable;
@@ -69,8 +69,7 @@ pub struct Client {
     dns_filter: Option<(String, dns::Filter)>,
     reporter: Reporter,
     poster: Poster,
-    spool: queue::Spool,
-    env: Rc<Env>,
+    agent: Agent,
     cache: Cache,
     cache_destinations: Option<StringList>,
     tls: Option<tls::Client>,
@@ -84,7 +83,6 @@ pub struct Client {
     generic: Option<Generic>,
     checks: Checks,
     header_table: Rc<HeaderTable>,
-    control: RefCell<Option<Control>>,
 }
 
 impl Service for Client {
@@ -110,7 +108,7 @@ impl Service for Client {
             dns_filter: dns_filter(&settings, &env),
             reporter: Reporter::new(main, &env, &filter_title, &params.smtp_delivery_status_filter)?,
             poster: Poster::new(main)?,
-            spool: queue::Spool::new(&queue::Layout::load(main)?),
+            agent: Agent::new(startup, &env)?,
             cache: Cache::default(),
             cache_destinations: list(&settings.name("connection_cache_destinations"), params, &env),
             tls: if wants_tls { tls_context(&settings) } else { None },
@@ -138,26 +136,18 @@ impl Service for Client {
                 body: checks("body_checks", &params.smtp_body_checks),
             },
             header_table: content::header_table(),
-            control: RefCell::default(),
-            env,
             settings,
         })
     }
 
     async fn begin(self: &Rc<Self>, control: &Control) -> Result<(), Fatal> {
-        *self.control.borrow_mut() = Some(control.clone());
+        self.agent.begin(control);
         Ok(())
     }
 
     async fn serve(self: Rc<Self>, connection: Connection) {
-        if let Some(table) = self.env.changed_table() {
-            log::info!("table {table} has changed -- restarting");
-            if let Some(control) = &*self.control.borrow() {
-                control.retire();
-            }
-        }
         let client = Rc::clone(&self);
-        ::delivery::serve(connection, &self.spool, async |job: &mut Job| client.deliver(job).await).await;
+        self.agent.serve(connection, async |job: &mut Job| client.deliver(job).await).await;
     }
 }
 

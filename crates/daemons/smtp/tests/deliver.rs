@@ -103,7 +103,10 @@ fn done(queue_id: &str) -> usize {
 async fn deliver(client: &Rc<Client>, request: &Request) -> Outcome {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let service = Rc::clone(client);
-    let task = tokio::task::spawn_local(async move { service.serve(Connection::Unix(theirs)).await });
+    let task =
+        tokio::task::spawn_local(
+            async move { service.serve(Connection::Unix(theirs.into_std().unwrap())).await },
+        );
     let mut stream = Stream::new(ours).unwrap();
     stream.expect_greeting(PROTOCOL).await.unwrap();
     request.write(&mut stream);

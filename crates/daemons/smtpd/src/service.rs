@@ -15,6 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use table::Env;
 use tls::{AskCertificate, Keyring, ServerSettings, Tickets};
+use tokio::net::UnixStream;
 
 /// The SMTP server.
 pub struct Smtpd {
@@ -101,7 +102,10 @@ impl Service for Smtpd {
                 let peer = Box::pin(Peer::connected(&server, ends)).await;
                 (Wire::Tcp(socket), peer)
             }
-            Connection::Unix(socket) => (Wire::Unix(socket), Peer::local(&server)),
+            Connection::Unix(socket) => match UnixStream::from_std(socket) {
+                Ok(socket) => (Wire::Unix(socket), Peer::local(&server)),
+                Err(error) => return log::warning!("client socket: {}", sys::reason(&error)),
+            },
             Connection::Datagrams(_) | Connection::Triggers(_) => return,
         };
         log::info!("connect from {}", peer.namaddr);

@@ -57,7 +57,7 @@ impl Service for Spawn {
 
     async fn serve(self: Rc<Self>, connection: Connection) {
         let client = match connection {
-            Connection::Unix(socket) => socket.into_std().map(OwnedFd::from),
+            Connection::Unix(socket) => Ok(OwnedFd::from(socket)),
             Connection::Tcp(socket, _) => socket.into_std().map(OwnedFd::from),
             _ => return,
         };

@@ -13,20 +13,18 @@
 
 mod lookup;
 
-use std::cell::OnceCell;
 use std::path::Path;
 use std::rc::Rc;
 
 use address::casefold;
 use daemon::{Clients, Connection, Control, Fatal, Service, Startup};
-use delivery::{Job, Reporter};
+use delivery::{Agent, Job, Reporter};
 use dsn::{Dsn, Status};
 use ipc::Recipient;
 use ipc::deliver::FLAGS_TRACE_ONLY;
 use mailbox::mbox::{self, DotlockPolicy, Target};
 use mailbox::{Failed, Failure, Identity, Locks, Message, Rights, limit, maildir};
 use message::copy::{CopyAddresses, CopyFlags};
-use queue::Spool;
 use table::Env;
 
 use crate::lookup::{Account, Accounts};
@@ -47,10 +45,8 @@ pub struct Virtual {
     accounts: Accounts,
     locks: Locks,
     rights: Rights,
-    spool: Spool,
+    agent: Agent,
     reporter: Reporter,
-    env: Rc<Env>,
-    control: OnceCell<Control>,
 }
 
 impl Service for Virtual {
@@ -77,32 +73,25 @@ impl Service for Virtual {
             accounts: Accounts::open(main, &params, &env)?,
             locks: Locks::load(main, &params.virtual_mailbox_lock)?,
             rights: Rights::load(main)?,
-            spool: startup.spool()?,
+            agent: Agent::new(startup, &env)?,
             reporter: Reporter::new(main, &env, "virtual_delivery_status_filter", filter)?,
-            env,
-            control: OnceCell::new(),
             params,
         })
     }
 
     async fn begin(self: &Rc<Self>, control: &Control) -> Result<(), Fatal> {
-        // Set once, here.
-        drop(self.control.set(control.clone()));
+        self.agent.begin(control);
         self.rights.enter();
         Ok(())
     }
 
     async fn serve(self: Rc<Self>, connection: Connection) {
-        if let (Some(table), Some(control)) = (self.env.changed_table(), self.control.get()) {
-            log::info!("table {table} has changed -- restarting");
-            control.retire();
-        }
-        delivery::serve(connection, &self.spool, async |job: &mut Job| {
+        let deliver = async |job: &mut Job| {
             for recipient in job.request.recipients.clone() {
                 self.deliver(job, &recipient).await;
             }
-        })
-        .await;
+        };
+        self.agent.serve(connection, deliver).await;
     }
 }
 

@@ -1,11 +1,12 @@
 //! The sockets that master listens on, seen from a process it started.
 
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use sys::LocalListener;
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::net::{TcpListener, UnixDatagram, UnixListener, UnixStream, unix::pipe};
 
@@ -19,7 +20,7 @@ const TRIGGER_PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) enum Listener {
     Tcp(TcpListener),
-    Unix(UnixListener),
+    Unix(LocalListener),
     Pass(UnixListener),
     Fifo(pipe::Receiver),
     Datagrams(Option<UnixDatagram>),
@@ -39,7 +40,7 @@ impl Listener {
         sys::descriptor::set_nonblocking(fd.as_fd())?;
         Ok(match transport {
             Transport::Inet => Self::Tcp(TcpListener::from_std(fd.into())?),
-            Transport::Unix => Self::Unix(UnixListener::from_std(fd.into())?),
+            Transport::Unix => Self::Unix(LocalListener::new(fd.into())?),
             Transport::Pass => Self::Pass(UnixListener::from_std(fd.into())?),
             Transport::Fifo => Self::Fifo(pipe::Receiver::from_owned_fd(fd)?),
             Transport::UnixDgram => Self::Datagrams(Some(UnixDatagram::from_std(fd.into())?)),
@@ -53,7 +54,7 @@ impl Listener {
                 .poll_accept(context)
                 .map_ok(|(socket, peer)| Accepted::Client(Connection::Tcp(socket, peer))),
             Self::Unix(listener) => {
-                listener.poll_accept(context).map_ok(|(socket, _)| Accepted::Client(Connection::Unix(socket)))
+                listener.poll_accept(context).map_ok(|socket| Accepted::Client(Connection::Unix(socket)))
             }
             Self::Pass(listener) => {
                 listener.poll_accept(context).map_ok(|(socket, _)| Accepted::Carrier(socket))
@@ -92,11 +93,20 @@ pub(crate) async fn passed(carrier: UnixStream) -> io::Result<Connection> {
 }
 
 /// Reads what a trigger client has to say.
-pub(crate) async fn triggers(mut socket: UnixStream) -> Vec<u8> {
-    let mut requests = Vec::with_capacity(TRIGGER_LIMIT);
-    let read = tokio::time::timeout(TRIGGER_PATIENCE, socket.read_buf(&mut requests)).await;
-    if let Ok(Err(error)) = read {
+pub(crate) async fn triggers(mut socket: std::os::unix::net::UnixStream) -> Vec<u8> {
+    let mut requests = vec![0; TRIGGER_LIMIT];
+    // Who triggers has mostly written before we are there.
+    let mut read = socket.read(&mut requests);
+    if read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+        read = async {
+            let mut socket = UnixStream::from_std(socket)?;
+            tokio::time::timeout(TRIGGER_PATIENCE, socket.read(&mut requests)).await?
+        }
+        .await;
+    }
+    if let Err(error) = &read {
         log::debug!("read trigger: {error}");
     }
+    requests.truncate(read.unwrap_or(0));
     requests
 }

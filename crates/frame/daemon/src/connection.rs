@@ -1,15 +1,16 @@
 //! What a client arrives on.
 
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 
-use tokio::net::{TcpStream, UnixDatagram, UnixStream};
+use tokio::net::{TcpStream, UnixDatagram};
 
 /// A client of a service.
 #[derive(Debug)]
 pub enum Connection {
     /// An internet client; the address is the peer's.
     Tcp(TcpStream, SocketAddr),
-    /// A local client.
+    /// A local client. The socket does not block; the event loop does not know it yet.
     Unix(UnixStream),
     /// The listening socket of a datagram service, handed over once for all.
     Datagrams(UnixDatagram),
@@ -21,7 +22,7 @@ impl Connection {
     /// The attribute protocol over a local client's socket; `None` for another kind of client.
     pub fn into_stream(self) -> Option<ipc::Stream> {
         match self {
-            Self::Unix(socket) => ipc::Stream::new(socket).ok(),
+            Self::Unix(socket) => ipc::Stream::over_socket(socket).ok(),
             _ => None,
         }
     }

@@ -1,6 +1,7 @@
 //! The life of a process: start, serve, end.
 
 use std::cell::Cell;
+use std::future::Future;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 use crate::accept::{Accepted, Listener, passed, triggers};
 use crate::arrivals::{Arrival, Arrivals};
 use crate::report::Reporter;
-use crate::share::{Place, Share};
+use crate::share::{Admission, Insist, Place, Share};
 use crate::startup::Startup;
 use crate::{Clients, Connection, Fatal, OnReload, Service, confine};
 
@@ -36,19 +37,44 @@ pub struct Control(Rc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
+    clients: Clients,
     active: Cell<usize>,
-    admitted: Cell<i64>,
+    /// Clients between two requests; see [`Control::rest`].
+    resting: Cell<usize>,
+    /// How many more clients may come.
+    uses_left: Cell<i64>,
     served: Cell<bool>,
     retiring: Cell<bool>,
     changed: Notify,
+    /// Clients that rest are to leave.
+    leave: Notify,
     share: Rc<Share>,
 }
 
 impl Control {
     /// Ends the process when its present clients are done: a lookup table changed, say. Master starts another.
     pub fn retire(&self) {
-        self.0.retiring.set(true);
-        self.0.changed.notify_one();
+        self.0.retire();
+    }
+
+    /// Whether the process ends when its present clients are done.
+    pub fn is_retiring(&self) -> bool {
+        self.0.retiring.get()
+    }
+
+    /// For a client that may have another request on the same connection: waits for it without taking a place, so that
+    /// others can be served meanwhile. `None`: the client must go, since the process retires or its place is taken.
+    pub async fn rest<T>(&self, request: impl Future<Output = T>) -> Option<T> {
+        let resting = Resting::begin(&self.0);
+        let leave = self.0.leave.notified();
+        if self.0.retiring.get() {
+            return None;
+        }
+        tokio::select! {
+            biased;
+            () = leave => None,
+            found = request => resting.end().then_some(found),
+        }
     }
 
     /// How many clients are being served.
@@ -108,7 +134,7 @@ async fn turn<S: Service>(
             tokio::time::sleep(pause).await;
         }
     });
-    let control = Control(Rc::new(Shared::new(share)));
+    let control = Control(Rc::new(Shared::new(S::CLIENTS, startup.params.max_use, share)));
     service.begin(&control).await?;
     if startup.options.stand_alone {
         let (connection, output) = standard_streams()?;
@@ -126,15 +152,71 @@ async fn turn<S: Service>(
 }
 
 impl Shared {
-    fn new(share: Rc<Share>) -> Self {
+    fn new(clients: Clients, max_use: i64, share: Rc<Share>) -> Self {
         Self {
+            clients,
             active: Cell::new(0),
-            admitted: Cell::new(0),
+            resting: Cell::new(0),
+            uses_left: Cell::new(max_use),
             served: Cell::new(false),
             retiring: Cell::new(false),
             changed: Notify::new(),
+            leave: Notify::new(),
             share,
         }
+    }
+
+    fn retire(&self) {
+        self.retiring.set(true);
+        self.leave.notify_waiters();
+        self.changed.notify_one();
+    }
+
+    /// Counts a client, or one's further request. A process that takes its clients one by one does so `max_use` times.
+    fn count_use(&self) {
+        self.uses_left.set(self.uses_left.get() - 1);
+        if self.clients == Clients::OneByOne && self.uses_left.get() <= 0 {
+            self.retiring.set(true);
+        }
+    }
+}
+
+/// A client between two requests. It comes back to be counted out like others, at the latest when this is dropped.
+struct Resting<'a> {
+    shared: &'a Shared,
+    is_back: bool,
+}
+
+impl<'a> Resting<'a> {
+    fn begin(shared: &'a Shared) -> Self {
+        shared.active.set(shared.active.get() - 1);
+        shared.resting.set(shared.resting.get() + 1);
+        shared.share.leave();
+        shared.served.set(true);
+        shared.changed.notify_one();
+        Self { shared, is_back: false }
+    }
+
+    /// Whether there is a place for the next request.
+    fn end(mut self) -> bool {
+        let shared = self.shared;
+        let is_taken = shared.clients == Clients::OneByOne && shared.active.get() > 0;
+        if shared.retiring.get() || is_taken || shared.share.enter(Insist::Yes) != Admission::Granted {
+            return false;
+        }
+        self.is_back = true;
+        shared.count_use();
+        true
+    }
+}
+
+impl Drop for Resting<'_> {
+    fn drop(&mut self) {
+        if !self.is_back {
+            self.shared.share.come_back();
+        }
+        self.shared.resting.set(self.shared.resting.get() - 1);
+        self.shared.active.set(self.shared.active.get() + 1);
     }
 }
 
@@ -158,19 +240,19 @@ impl<S: Service> Loop<S> {
         let mut pause = None;
         shared.share.accept();
         loop {
-            let active = shared.active.get();
+            let (active, resting) = (shared.active.get(), shared.resting.get());
             let retiring = shared.retiring.get();
             if retiring {
                 shared.share.retire();
                 self.arrivals = None;
-                if active == 0 {
+                if active + resting == 0 {
                     return;
                 }
             }
-            if active > 0 {
+            if active + resting > 0 {
                 idle_until = Instant::now() + max_idle;
             }
-            let now_available = !retiring && !self.is_busy(active, available);
+            let now_available = !retiring && !self.is_busy(active, resting, available);
             let first_use = shared.served.get() && !told_of_use;
             let is_news = self.notes_stress() && next_full_news <= Instant::now();
             if is_news {
@@ -179,6 +261,9 @@ impl<S: Service> Loop<S> {
             if now_available != available || first_use || is_news {
                 // That a first client was served shows that the program is not broken.
                 told_of_use |= first_use;
+                if first_use && !now_available {
+                    self.reporter.report(true).await;
+                }
                 available = now_available;
                 self.reporter.report(available).await;
             }
@@ -190,7 +275,7 @@ impl<S: Service> Loop<S> {
                     if S::ON_RELOAD == OnReload::EndNow {
                         return;
                     }
-                    shared.retiring.set(true);
+                    shared.retire();
                 }
                 arrival = next(&mut self.arrivals, &shared.share), if has_room && pause.is_none() => {
                     match arrival {
@@ -201,15 +286,16 @@ impl<S: Service> Loop<S> {
                 }
                 () = shared.changed.notified() => pause = None,
                 () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => pause = None,
-                () = tokio::time::sleep_until(idle_until), if !S::PERMANENT && active == 0 => return,
+                () = tokio::time::sleep_until(idle_until), if !S::PERMANENT && active + resting == 0 => return,
             }
         }
     }
 
-    // Between the two marks nothing changes, so that master does not hear of every client.
-    fn is_busy(&self, active: usize, was_available: bool) -> bool {
+    // Between the two marks nothing changes, so that master does not hear of every client; nor does it hear of a client
+    // that rests, whose next request is likely and who leaves when another comes.
+    fn is_busy(&self, active: usize, resting: usize, was_available: bool) -> bool {
         match S::CLIENTS {
-            Clients::OneByOne => active > 0,
+            Clients::OneByOne => active + resting > 0,
             Clients::Triggers => false,
             Clients::Many if was_available => active >= BUSY,
             Clients::Many => active > EASY,
@@ -230,9 +316,9 @@ impl<S: Service> Loop<S> {
         let service = Rc::clone(&self.service);
         let guard = Guard::new(&self.control.0, place);
         let shared = &self.control.0;
-        shared.admitted.set(shared.admitted.get() + 1);
-        if S::CLIENTS == Clients::OneByOne && shared.admitted.get() >= self.startup.params.max_use {
-            shared.retiring.set(true);
+        shared.count_use();
+        if S::CLIENTS == Clients::OneByOne {
+            shared.leave.notify_waiters();
         }
         // A panic ends this task only; the guard counts the client out all the same.
         tokio::task::spawn_local(async move {
@@ -315,7 +401,7 @@ fn standard_streams() -> Result<(Connection, JoinHandle<()>), Fatal> {
         }
     });
     inside.set_nonblocking(true)?;
-    Ok((Connection::Unix(tokio::net::UnixStream::from_std(inside)?), output))
+    Ok((Connection::Unix(inside), output))
 }
 
 fn log_panics() {

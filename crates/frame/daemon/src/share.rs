@@ -87,6 +87,11 @@ impl Share {
         Admission::Granted
     }
 
+    /// Counts a client in whose place may be taken meanwhile, so that it can be counted out.
+    pub(crate) fn come_back(&self) {
+        self.own().fetch_add(1, Ordering::SeqCst);
+    }
+
     /// Counts a client out.
     pub(crate) fn leave(&self) {
         self.own().fetch_sub(1, Ordering::SeqCst);

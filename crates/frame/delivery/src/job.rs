@@ -2,12 +2,12 @@
 
 use std::fs::File;
 
-use daemon::Connection;
 use dsn::Dsn;
 use ipc::Recipient;
-use ipc::deliver::{Outcome, PROTOCOL, Request};
-use queue::{QueueId, QueueName, Spool};
+use ipc::deliver::{Outcome, Request};
 
+#[cfg(doc)]
+use crate::Agent;
 use crate::{Message, Reporter, Verdict};
 
 /// A request with its open queue file.
@@ -25,7 +25,7 @@ pub struct Job {
 }
 
 impl Job {
-    /// A job for an open file; [`serve`] makes them from requests.
+    /// A job for an open file; [`Agent::serve`] makes them from requests.
     pub fn new(request: Request, file: File) -> Self {
         Self { request, file, hop_status: None, tls: None, unfinished: false }
     }
@@ -90,61 +90,5 @@ impl Job {
     /// What to answer the queue manager.
     pub fn outcome(&self) -> Outcome {
         Outcome { hop_status: self.hop_status.clone(), is_final: !self.unfinished }
-    }
-}
-
-/// Serves one connection from the queue manager: greets, receives a request, runs `deliver`, sends the outcome.
-///
-/// A request that cannot be understood, or whose file has gone, is answered "not final"; the queue manager sees to it.
-pub async fn serve(connection: Connection, spool: &Spool, deliver: impl AsyncFnOnce(&mut Job)) {
-    let Some(mut stream) = connection.into_stream() else { return };
-    let conversation = async {
-        stream.greet(PROTOCOL).await?;
-        let Some(mut request) = Request::read(&mut stream).await? else { return Ok(()) };
-        if request.times.agent_handoff.is_zero() {
-            request.times.agent_handoff = sys::time::unix_duration();
-        }
-        let outcome = match open(spool, &request) {
-            Some(file) => {
-                let mut job = Job::new(request, file);
-                deliver(&mut job).await;
-                job.outcome()
-            }
-            None => Outcome { hop_status: None, is_final: false },
-        };
-        stream.send(&outcome.to_attrs()).await?;
-        // The queue manager closes first, so that it never writes to a socket that has gone.
-        stream.closed().await;
-        ipc::Result::Ok(())
-    };
-    if let Err(error) = conversation.await {
-        log::warning!("delivery request: {error}");
-    }
-}
-
-fn open(spool: &Spool, request: &Request) -> Option<File> {
-    let queue_id = QueueId::parse(&request.queue_id);
-    let (Some(queue), Some(id)) = (QueueName::parse(&request.queue), queue_id) else {
-        log::warning!("delivery request: bad queue file name: {} {}", request.queue, request.queue_id);
-        return None;
-    };
-    let file = match spool.open_ready(queue, &id, queue::Access::Update) {
-        Ok(Some((file, _))) => file,
-        Ok(None) => {
-            log::warning!("open {} {}: No such file or directory", request.queue, request.queue_id);
-            return None;
-        }
-        Err(error) => {
-            log::warning!("open {} {}: {}", request.queue, request.queue_id, queue::reason(&error));
-            return None;
-        }
-    };
-    // Shared with the other agents of this message; the queue manager takes it alone, so it never doubles a delivery.
-    match sys::lock::flock(&file, sys::lock::Mode::Shared, sys::lock::Wait::No) {
-        Ok(()) => Some(file),
-        Err(error) => {
-            log::warning!("shared lock {} {}: {}", request.queue, request.queue_id, sys::reason(&error));
-            None
-        }
     }
 }

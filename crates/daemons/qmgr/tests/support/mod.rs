@@ -271,7 +271,7 @@ impl World {
         });
     }
 
-    /// A delivery agent.
+    /// A delivery agent that serves one request a connection, as Postfix's do.
     pub fn agent(
         self: &Rc<Self>,
         name: &'static str,
@@ -298,6 +298,35 @@ impl World {
                 world.requests.borrow_mut().push((name.to_owned(), request));
                 tokio::time::sleep(world.delay.get()).await;
                 let _gone = stream.send(&answer.to_attrs()).await;
+            }
+        });
+    }
+
+    /// A delivery agent that stays for `requests` requests a connection, and then goes: with the word that it does, or
+    /// without one.
+    pub fn staying_agent(self: &Rc<Self>, name: &'static str, requests: usize, last_words: bool) {
+        let world = Rc::clone(self);
+        self.serve(&format!("private/{name}"), move |mut stream| {
+            let world = Rc::clone(&world);
+            async move {
+                stream.greet(deliver::PROTOCOL).await.unwrap();
+                for _ in 0..requests {
+                    let Ok(Some(request)) = deliver::Request::read(&mut stream).await else { return };
+                    let path = world.path("active").join(&request.queue_id);
+                    let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+                    for recipient in &request.recipients {
+                        queue::mark_done(&file, recipient.offset as u64).unwrap();
+                    }
+                    world.requests.borrow_mut().push((name.to_owned(), request.clone()));
+                    assert_ne!(request.flags & deliver::FLAG_KEEP, 0);
+                    let outcome = deliver::Outcome { hop_status: None, is_final: true };
+                    stream.send(&outcome.to_attrs_and_stay()).await.unwrap();
+                }
+                // The queue manager has another request on its way.
+                let Ok(Some(_lost)) = deliver::Request::read(&mut stream).await else { return };
+                if last_words {
+                    stream.send(&deliver::not_taken()).await.unwrap();
+                }
             }
         });
     }

@@ -21,11 +21,38 @@ impl Service for Echo {
     }
 
     async fn serve(self: Rc<Self>, connection: Connection) {
-        let Connection::Unix(mut socket) = connection else { return };
+        let Connection::Unix(socket) = connection else { return };
+        let mut socket = UnixStream::from_std(socket).unwrap();
         let mut byte = [0];
         while socket.read_exact(&mut byte).await.is_ok() {
             assert_ne!(byte, *b"!");
             socket.write_all(&byte).await.unwrap();
+        }
+    }
+}
+
+/// Answers each byte as [`Echo`] does, and rests in between.
+struct Resting(Control);
+
+impl Service for Resting {
+    const PROGRAM: &'static str = "resting";
+    const CLIENTS: Clients = Clients::OneByOne;
+
+    fn start(_startup: &Startup) -> Result<Self, Fatal> {
+        Err(Fatal::new("not from the command line"))
+    }
+
+    async fn serve(self: Rc<Self>, connection: Connection) {
+        let Connection::Unix(socket) = connection else { return };
+        let mut socket = UnixStream::from_std(socket).unwrap();
+        // Never full, so that the event loop knows that there is no more.
+        let mut requests = [0; 16];
+        while let Ok(1) = socket.read(&mut requests).await {
+            socket.write_all(&requests[..1]).await.unwrap();
+            if self.0.rest(socket.readable()).await.is_none() {
+                socket.write_all(b"-").await.unwrap();
+                return;
+            }
         }
     }
 }
@@ -38,18 +65,36 @@ struct Running {
 }
 
 fn run(client_limit: Option<usize>) -> Running {
+    run_service(client_limit, &[], |_| Echo)
+}
+
+fn run_service<S: Service>(
+    client_limit: Option<usize>,
+    settings: &[(&str, &str)],
+    service: impl FnOnce(Control) -> S,
+) -> Running {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
-    let main = MainCf::empty(directory.path());
+    let mut main = MainCf::empty(directory.path());
+    for (name, value) in settings {
+        main.set(name, value);
+    }
     let params = FrameParams::load(&main).unwrap();
     let options = Options::parse("echo", ["-t", "unix"].iter().map(|&word| word.to_owned())).unwrap();
     let share = Rc::new(Share::new(None, client_limit).unwrap());
+    let control = Control(Rc::new(Shared::new(S::CLIENTS, params.max_use, share)));
     let startup = Startup { main, options, params, client_limit, share: None };
     let socket = UnixListener::bind(&path).unwrap();
     let arrivals = Some(Arrivals::listen(Transport::Unix, vec![socket.into()]).unwrap());
-    let control = Control(Rc::new(Shared::new(share)));
     let reporter = Reporter::open(None).unwrap();
-    let turn = Loop { service: Rc::new(Echo), startup, control: control.clone(), reporter, arrivals }.run();
+    let turn = Loop {
+        service: Rc::new(service(control.clone())),
+        startup,
+        control: control.clone(),
+        reporter,
+        arrivals,
+    }
+    .run();
     Running { path, control, ended: tokio::task::spawn_local(turn), _directory: directory }
 }
 
@@ -105,6 +150,49 @@ fn who_retires_serves_its_clients_and_takes_no_more() {
         assert_eq!(echo(&mut client, b'b').await, Some(b'b'));
         assert!(UnixStream::connect(&running.path).await.is_err());
         drop(client);
+        running.ended.await.unwrap();
+    });
+}
+
+#[test]
+fn who_rests_makes_room_for_others() {
+    block_on(async {
+        let running = run_service(Some(1), &[], Resting);
+        let mut first = UnixStream::connect(&running.path).await.unwrap();
+        assert_eq!(echo(&mut first, b'a').await, Some(b'a'));
+        assert_eq!(echo(&mut first, b'b').await, Some(b'b'));
+        tokio::task::yield_now().await;
+        assert_eq!(running.control.active(), 0);
+        let mut second = UnixStream::connect(&running.path).await.unwrap();
+        assert_eq!(echo(&mut second, b'c').await, Some(b'c'));
+        // The first was told that its next request, if it sent one, was not taken.
+        assert_eq!(first.read_u8().await.unwrap(), b'-');
+        assert_eq!(first.read_u8().await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(echo(&mut second, b'd').await, Some(b'd'));
+    });
+}
+
+#[test]
+fn who_rests_goes_when_the_process_retires() {
+    block_on(async {
+        let running = run_service(None, &[], Resting);
+        let mut client = UnixStream::connect(&running.path).await.unwrap();
+        assert_eq!(echo(&mut client, b'a').await, Some(b'a'));
+        running.control.retire();
+        assert_eq!(client.read_u8().await.unwrap(), b'-');
+        running.ended.await.unwrap();
+    });
+}
+
+#[test]
+fn requests_count_as_uses() {
+    block_on(async {
+        let running = run_service(Some(1), &[("max_use", "3")], Resting);
+        let mut client = UnixStream::connect(&running.path).await.unwrap();
+        for byte in *b"abc" {
+            assert_eq!(echo(&mut client, byte).await, Some(byte));
+        }
+        assert_eq!(client.read_u8().await.unwrap(), b'-');
         running.ended.await.unwrap();
     });
 }
