@@ -15,6 +15,7 @@
 pub mod address;
 mod address_list;
 pub mod build;
+mod cdb;
 mod change;
 mod cidr;
 mod env;

@@ -1,6 +1,7 @@
 //! The built-in table types.
 
 mod basic;
+mod cdb;
 mod cidr;
 mod combined;
 mod index;
@@ -22,6 +23,7 @@ use crate::open::Opener;
 pub(crate) fn opener(kind: &str) -> Option<Opener> {
     Some(match kind {
         "hash" | "btree" | "lmdb" => index::open,
+        "cdb" => cdb::open,
         "static" => basic::open_static,
         "fail" => basic::open_fail,
         "internal" => memory::open_internal,
@@ -43,8 +45,8 @@ pub(crate) fn opener(kind: &str) -> Option<Opener> {
 
 /// Names of the built-in types, for `postconf -m`.
 pub const TYPES: &[&str] = &[
-    "btree", "cidr", "debug", "environ", "fail", "hash", "inline", "internal", "lmdb", "pcre", "pipemap",
-    "proxy", "randmap", "regexp", "static", "texthash", "unionmap", "unix",
+    "btree", "cdb", "cidr", "debug", "environ", "fail", "hash", "inline", "internal", "lmdb", "pcre",
+    "pipemap", "proxy", "randmap", "regexp", "static", "texthash", "unionmap", "unix",
 ];
 
 /// What it takes to wait for an answer.
