@@ -17,6 +17,7 @@ mod address_list;
 pub mod build;
 mod change;
 mod cidr;
+pub mod client;
 mod env;
 mod error;
 mod flags;
