@@ -14,6 +14,8 @@ use crate::types::ProxyPool;
 pub struct Env {
     /// Where main.cf was read.
     pub config_directory: PathBuf,
+    /// main.cf, for the settings of database clients that are written there.
+    pub main: conf::MainCf,
     /// Where the daemons' sockets are.
     pub queue_directory: PathBuf,
     /// The type of tables that are named without one, on tool command lines.
@@ -46,6 +48,7 @@ impl Default for Env {
     fn default() -> Self {
         Self {
             config_directory: PathBuf::from("/etc/postfix"),
+            main: conf::MainCf::default(),
             queue_directory: PathBuf::from("/var/spool/postfix"),
             default_database_type: "hash".to_owned(),
             lmdb_map_size: 16 * 1024 * 1024,
@@ -76,6 +79,7 @@ impl Env {
         let params = TableParams::load(main)?;
         Ok(Rc::new(Self {
             config_directory: main.path().to_owned(),
+            main: main.clone(),
             queue_directory: params.queue_directory.into(),
             default_database_type: params.default_database_type,
             lmdb_map_size: usize::try_from(params.lmdb_map_size).unwrap_or_default(),

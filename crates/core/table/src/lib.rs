@@ -18,6 +18,7 @@ pub mod build;
 mod cdb;
 mod change;
 mod cidr;
+pub mod client;
 mod env;
 mod error;
 mod flags;

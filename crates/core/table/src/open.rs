@@ -96,7 +96,8 @@ impl Opening<'_> {
         format!("{}:{}", self.kind, self.name)
     }
 
-    pub(crate) fn utf8(&self) -> bool {
+    /// Whether keys and values are checked for UTF-8, so that the table never sees others.
+    pub fn utf8(&self) -> bool {
         self.env.smtputf8_enable && self.flags.contains(Flags::UTF8_REQUEST)
     }
 }
