@@ -6,11 +6,17 @@
 //! [`Template::expand`] with the quoting of its query language, the question itself, usually to one of [`Servers`], and
 //! [`Values`] to join what came back. A key reaches a query through the quoting function only.
 
+mod endpoint;
+mod link;
+mod peer;
 mod servers;
 mod settings;
 mod template;
 mod values;
 
+pub use endpoint::Endpoint;
+pub use link::Trouble;
+pub(crate) use peer::{Exchange, Failure as PeerFailure, Limits, Peer};
 pub use servers::{Failure, Reach, Server, Servers};
 pub use settings::Settings;
 pub use template::{Formats, Key, Template};

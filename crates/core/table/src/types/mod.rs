@@ -10,7 +10,9 @@ mod pattern;
 mod pcre;
 mod proxy;
 mod regexp;
+mod socketmap;
 mod system;
+mod tcp;
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -39,14 +41,35 @@ pub(crate) fn opener(kind: &str) -> Option<Opener> {
         "unionmap" => combined::open_unionmap,
         "debug" => combined::open_debug,
         "proxy" => proxy::open,
+        "socketmap" => socketmap::open,
+        "tcp" => tcp::open,
         _ => return None,
     })
 }
 
 /// Names of the built-in types, for `postconf -m`.
 pub const TYPES: &[&str] = &[
-    "btree", "cdb", "cidr", "debug", "environ", "fail", "hash", "inline", "internal", "lmdb", "pcre",
-    "pipemap", "proxy", "randmap", "regexp", "static", "texthash", "unionmap", "unix",
+    "btree",
+    "cdb",
+    "cidr",
+    "debug",
+    "environ",
+    "fail",
+    "hash",
+    "inline",
+    "internal",
+    "lmdb",
+    "pcre",
+    "pipemap",
+    "proxy",
+    "randmap",
+    "regexp",
+    "socketmap",
+    "static",
+    "tcp",
+    "texthash",
+    "unionmap",
+    "unix",
 ];
 
 /// What it takes to wait for an answer.
