@@ -1,10 +1,14 @@
 //! Tables that ask a server: `tcp:` and `socketmap:`, against servers that behave and servers that do not.
 
-mod support;
+#[allow(dead_code, reason = "another test program uses the rest")]
+#[path = "support/journal.rs"]
+mod journal;
+#[path = "support/server.rs"]
+mod server;
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::rc::Rc;
@@ -13,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use ferrofix_table as table;
-use support::Journal;
+use server::{Server, free_address, logged};
 use table::{Env, Error, Flags, Mode, Table};
 
 fn env() -> Rc<Env> {
@@ -28,58 +32,8 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-/// What was logged meanwhile.
-fn logged(run: impl FnOnce()) -> Vec<String> {
-    let journal = Journal::new("t");
-    journal.record(run);
-    let text = String::from_utf8(journal.take()).unwrap();
-    text.lines().map(|line| line.trim_start_matches("t: ").to_owned()).collect()
-}
-
-/// A listener, with a thread for each connection.
-struct Server {
-    name: String,
-    connections: Arc<AtomicUsize>,
-}
-
-impl Server {
-    /// `serve` gets the connection and its number, which begins with 0.
-    fn start(serve: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let name = listener.local_addr().unwrap().to_string();
-        let connections = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&connections);
-        let serve = Arc::new(serve);
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let number = counter.fetch_add(1, Ordering::SeqCst);
-                let serve = Arc::clone(&serve);
-                std::thread::spawn(move || serve(stream.unwrap(), number));
-            }
-        });
-        Self { name, connections }
-    }
-
-    /// A server of lines: `answer` gets the line without its end.
-    fn lines(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
-        Self::start(move |stream, _| {
-            let mut writer = stream.try_clone().unwrap();
-            for line in BufReader::new(stream).lines() {
-                let Ok(line) = line else { return };
-                if writer.write_all(&answer(&line)).is_err() {
-                    return;
-                }
-            }
-        })
-    }
-
-    fn connections(&self) -> usize {
-        self.connections.load(Ordering::SeqCst)
-    }
-
-    fn tcp(&self) -> Table {
-        Table::open(&format!("tcp:{}", self.name), &env(), Flags::LOOKUP)
-    }
+fn tcp(server: &Server) -> Table {
+    Table::open(&format!("tcp:{}", server.name), &env(), Flags::LOOKUP)
 }
 
 /// Receives a netstring.
@@ -166,7 +120,7 @@ fn tcp_connections_that_the_server_closes_are_replaced_without_a_word() {
         BufReader::new(stream.try_clone().unwrap()).read_line(&mut line).unwrap();
         stream.write_all(b"200 one\n").unwrap();
     });
-    let table = server.tcp();
+    let table = tcp(&server);
     let begin = Instant::now();
     let lines = logged(|| {
         for _ in 0..5 {
@@ -193,7 +147,7 @@ fn tcp_servers_that_talk_nonsense_are_asked_ten_times() {
             }
         }
     });
-    let table = server.tcp();
+    let table = tcp(&server);
     let lines = logged(|| assert_eq!(table.lookup_blocking(b"a"), Err(Error::retry(table.name()))));
     let from = format!("warning: read TCP map reply from {}", server.name);
     assert_eq!(lines[..3], vec![format!("{from}: unexpected EOF (Success)"); 3]);
@@ -207,7 +161,7 @@ async fn servers_that_say_nothing_cost_100_seconds_a_time() {
         stream.read_to_end(&mut Vec::new()).ok();
     });
     let begin = tokio::time::Instant::now();
-    let table = server.tcp();
+    let table = tcp(&server);
     assert_eq!(table.lookup(b"a").await, Err(Error::retry(table.name())));
     assert_eq!(begin.elapsed().as_secs(), 10 * 100 + 9);
     let begin = tokio::time::Instant::now();
@@ -236,7 +190,7 @@ fn a_slow_answer_holds_up_nobody_else() {
         }
         format!("200 {key}\n").into_bytes()
     });
-    let table = server.tcp();
+    let table = tcp(&server);
     block_on(async {
         let begin = Instant::now();
         let slow = async {
@@ -271,7 +225,7 @@ fn no_more_than_a_hundred_at_once() {
         counter.fetch_sub(1, Ordering::SeqCst);
         b"500 no\n".to_vec()
     });
-    let table = server.tcp();
+    let table = tcp(&server);
     let local = tokio::task::LocalSet::new();
     block_on(local.run_until(async {
         let tasks: Vec<_> = (0..250)
@@ -291,7 +245,7 @@ fn no_more_than_a_hundred_at_once() {
 #[test]
 fn one_table_in_two_runtimes() {
     let server = Server::lines(|_| b"200 x\n".to_vec());
-    let table = server.tcp();
+    let table = tcp(&server);
     assert_eq!(table.lookup_blocking(b"a"), value("x"));
     assert_eq!(block_on(table.lookup(b"a")), value("x"));
     assert_eq!(block_on(table.lookup(b"a")), value("x"));
@@ -300,7 +254,7 @@ fn one_table_in_two_runtimes() {
 
 #[test]
 fn nobody_listens() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = free_address();
     let table = Table::open(&format!("socketmap:inet:{free}:x"), &env(), Flags::LOOKUP);
     let lines = logged(|| assert_eq!(table.lookup_blocking(b"a"), Err(Error::retry(table.name()))));
     assert_eq!(
@@ -324,7 +278,7 @@ fn nobody_listens() {
 
 #[test]
 fn tcp_with_nobody_listening_is_tried_ten_times() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = free_address();
     let table = Table::open(&format!("tcp:{free}"), &env(), Flags::LOOKUP);
     let lines = logged(|| assert_eq!(table.lookup_blocking(b"a"), Err(Error::retry(table.name()))));
     assert_eq!(lines, vec![format!("warning: connect to TCP map {free}: Connection refused"); 10]);

@@ -6,6 +6,7 @@
 //! [`Template::expand`] with the quoting of its query language, the question itself, usually to one of [`Servers`], and
 //! [`Values`] to join what came back. A key reaches a query through the quoting function only.
 
+mod digest;
 mod endpoint;
 mod link;
 mod peer;
@@ -14,6 +15,7 @@ mod settings;
 mod template;
 mod values;
 
+pub(crate) use digest::Digest;
 pub use endpoint::Endpoint;
 pub use link::Trouble;
 pub(crate) use peer::{Exchange, Failure as PeerFailure, Limits, Peer};

@@ -5,6 +5,7 @@ mod cdb;
 mod cidr;
 mod combined;
 mod index;
+mod memcache;
 mod memory;
 mod pattern;
 mod pcre;
@@ -40,6 +41,7 @@ pub(crate) fn opener(kind: &str) -> Option<Opener> {
         "pipemap" => combined::open_pipemap,
         "unionmap" => combined::open_unionmap,
         "debug" => combined::open_debug,
+        "memcache" => memcache::open,
         "proxy" => proxy::open,
         "socketmap" => socketmap::open,
         "tcp" => tcp::open,
