@@ -8,17 +8,23 @@
 
 mod digest;
 mod endpoint;
+mod key_form;
 mod link;
 mod peer;
+mod resp;
+mod retries;
 mod servers;
 mod settings;
 mod template;
 mod values;
 
-pub(crate) use digest::Digest;
+use digest::Digest;
 pub use endpoint::Endpoint;
+pub(crate) use key_form::{KeyForm, Operation};
 pub use link::Trouble;
 pub(crate) use peer::{Exchange, Failure as PeerFailure, Limits, Peer};
+pub(crate) use resp::{Reply, command, receive};
+pub(crate) use retries::{Attempt, Retries, Unavailable};
 pub use servers::{Failure, Reach, Server, Servers};
 pub use settings::Settings;
 pub use template::{Formats, Key, Template};

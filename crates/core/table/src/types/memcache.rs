@@ -4,45 +4,30 @@
 //! what the backup table says about it counts. Without a backup table the server's answer is all there is, and nothing
 //! can be listed.
 
-use std::time::Duration;
-
-use crate::client::{
-    Digest, Endpoint, Exchange, Formats, Limits, Peer, PeerFailure, Settings, Template, Trouble,
-};
+use crate::client::{Attempt, Exchange, KeyForm, Operation, Retries, Settings, Trouble, Unavailable};
 use crate::error::Error;
 use crate::flags::{Flags, Mode};
 use crate::local::{Entry, LocalFuture, Owner, RemoteTable, Seek, Update};
-use crate::open::{Backend, Opened, Opening, reason};
+use crate::open::{Backend, Opened, Opening};
 use crate::table::Table;
 use crate::types::index::text;
 
-/// The settings of a table, and what holds without them.
+/// What holds without a setting.
 mod defaults {
     pub(super) const MEMCACHE: &str = "inet:localhost:11211";
-    pub(super) const KEY_FORMAT: &str = "%s";
     pub(super) const TTL: i32 = 3600;
-    pub(super) const TIMEOUT: i32 = 2;
     pub(super) const FLAGS: i32 = 0;
-    pub(super) const MAX_TRY: i32 = 2;
     pub(super) const LINE_SIZE_LIMIT: i32 = 1024;
     pub(super) const DATA_SIZE_LIMIT: i32 = 10_240;
-    pub(super) const RETRY_PAUSE: i32 = 1;
 }
-
-/// No time limit at all, in effect.
-const FOREVER: Duration = Duration::from_secs(365 * 86_400);
 
 struct Memcache {
     title: String,
     name: String,
-    peer: Peer,
-    formats: Formats,
-    key_format: Template,
-    key_digest: Option<Digest>,
+    server: Retries,
+    keys: KeyForm,
     ttl: i32,
     flags: i32,
-    max_try: i32,
-    retry_pause: Duration,
     line_limit: usize,
     data_limit: usize,
     backup: Option<Table>,
@@ -55,41 +40,25 @@ pub(crate) fn open(opening: &Opening<'_>) -> Result<Opened, String> {
         return Err(format!("{} map is not allowed for security-sensitive data", opening.title()));
     }
     let settings = Settings::read(opening)?;
-    let digest_name = settings.text("key_digest", "", ..)?;
-    let format = settings.text("key_format", defaults::KEY_FORMAT, ..)?;
-    let timeout = settings.seconds("timeout", defaults::TIMEOUT, ..)?;
-    let limits = Limits { step: if timeout.is_zero() { FOREVER } else { timeout }, idle: None, age: None };
     let ttl = settings.number("ttl", defaults::TTL, ..)?;
     let flags = settings.number("flags", defaults::FLAGS, ..)?;
-    let retry_pause = settings.seconds("retry_pause", defaults::RETRY_PAUSE, 1..)?;
-    let max_try = settings.number("max_try", defaults::MAX_TRY, 1..)?;
     let size = |name, default| -> Result<usize, String> {
         Ok(usize::try_from(settings.number(name, default, 1..)?).unwrap_or_default())
     };
     let line_limit = size("line_size_limit", defaults::LINE_SIZE_LIMIT)?;
     let data_limit = size("data_size_limit", defaults::DATA_SIZE_LIMIT)?;
     let server = settings.text("memcache", defaults::MEMCACHE, ..)?;
-    let peer = Peer::new(Endpoint::parse(&server, opening.env)?, limits);
+    let server = Retries::read(opening, &settings, &server)?;
     let backup = settings.optional_text("backup", ..)?;
     let backup = backup.map(|spec| open_backup(opening, &spec)).transpose()?;
-    let mut formats = Formats::new(opening);
-    let key_format = formats.query(&format)?;
-    formats.read_domains(&settings, opening.env)?;
-    let key_digest = Digest::by_name(&digest_name);
-    if key_digest.is_none() && !digest_name.is_empty() {
-        return Err(format!("open {}: key digest {digest_name} is not available", opening.name));
-    }
+    let keys = KeyForm::read(opening, &settings)?;
     let table = Memcache {
         title: opening.title(),
         name: opening.name.to_owned(),
-        peer,
-        formats,
-        key_format,
-        key_digest,
+        server,
+        keys,
         ttl,
         flags,
-        max_try,
-        retry_pause,
         line_limit,
         data_limit,
         backup,
@@ -105,92 +74,16 @@ fn open_backup(opening: &Opening<'_>, spec: &str) -> Result<Table, String> {
     Table::open_or(spec, opening.env, mode, opening.flags, opening.on_failure)
 }
 
-/// What came of one attempt.
-enum Attempt<T> {
-    Done(T),
-    /// The server answered what it should not, as the text says.
-    Odd(String),
-}
-
-/// What is done with a key.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Operation {
-    Lookup,
-    Update,
-    Delete,
-}
-
-/// The server cannot be asked.
-struct Unavailable;
-
 impl Memcache {
-    /// The key as the server has it; `None` where the server cannot have it, or nobody wants it to be asked.
+    /// The key as the server has it; `None` where it cannot have it.
     async fn server_key(&self, key: &[u8], operation: Operation) -> Result<Option<Vec<u8>>, Error> {
-        let skip = |why: &str| {
-            let (doing, is_loss) = match operation {
-                Operation::Lookup => ("lookup", false),
-                Operation::Update => ("update", true),
-                Operation::Delete => ("delete", false),
-            };
-            let text = format!("{}: skipping {doing} for name \"{}\": {why}", self.name, bytes::show(key));
-            if is_loss {
-                log::warning!("{text}");
-            } else {
-                log::debug!("{text}");
-            }
-            Ok(None)
-        };
-        if key.is_empty() {
-            return skip("empty lookup key");
+        let server_key = self.keys.make(key, operation).await?;
+        let is_good = |key: &Vec<u8>| key.iter().all(|&byte| byte > b' ' && byte != 0x7f);
+        if server_key.as_ref().is_some_and(|key| !is_good(key)) {
+            self.keys.log_skipped(key, operation, "name contains space or controls");
+            return Ok(None);
         }
-        if !self.formats.accepts(key).await? {
-            return skip("domain mismatch");
-        }
-        let expanded = self.formats.key(key);
-        let expanded =
-            expanded.map(|key| self.key_format.expand(&key, |text, out| out.extend_from_slice(text)));
-        let Some(mut expanded) = expanded.filter(|key| !key.is_empty()) else {
-            return skip("empty lookup key expansion");
-        };
-        if let Some(digest) = self.key_digest {
-            expanded = digest.hexadecimal(&expanded);
-        }
-        if expanded.iter().any(|&byte| byte <= b' ' || byte == 0x7f) {
-            return skip("name contains space or controls");
-        }
-        Ok(Some(expanded))
-    }
-
-    /// Asks as often as `max_try` says, with pauses. As in Postfix the first failure is nothing to talk about, and a
-    /// server that cannot be reached is not asked again.
-    async fn attempt<T>(
-        &self,
-        mut request: impl AsyncFnMut(&mut Exchange) -> Result<Attempt<T>, Trouble>,
-    ) -> Result<T, Unavailable> {
-        for count in 0..self.max_try {
-            if count > 0 {
-                tokio::time::sleep(self.retry_pause).await;
-            }
-            let title = &self.title;
-            let problem = match self.peer.ask(&mut request).await {
-                Ok(Attempt::Done(answer)) => return Ok(answer),
-                Ok(Attempt::Odd(text)) => text,
-                Err(PeerFailure::Connect(error)) => {
-                    log::warning!("connect to {}: {}", self.peer.endpoint().text(), reason(&error));
-                    break;
-                }
-                Err(PeerFailure::Reply(Trouble::Closed | Trouble::TooLong)) => {
-                    format!("database {title}: I/O error")
-                }
-                Err(PeerFailure::Reply(trouble)) => {
-                    format!("database {title}: I/O error: {}", trouble.reason())
-                }
-            };
-            if count > 0 {
-                log::warning!("{problem}");
-            }
-        }
-        Err(Unavailable)
+        Ok(server_key)
     }
 
     async fn line(&self, exchange: &mut Exchange) -> Result<Vec<u8>, Trouble> {
@@ -203,7 +96,7 @@ impl Memcache {
 
     async fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Unavailable> {
         let request = [b"get ", key, b"\r\n"].concat();
-        let found = self.attempt(async |exchange: &mut Exchange| {
+        let found = self.server.run(async |exchange: &mut Exchange| {
             exchange.send(&request).await?;
             let line = self.line(exchange).await?;
             if line == b"END" {
@@ -237,7 +130,7 @@ impl Memcache {
         }
         let head = format!(" {} {} {}\r\n", self.flags, self.ttl, value.len());
         let request = [b"set ", key, head.as_bytes(), value, b"\r\n"].concat();
-        let stored = self.attempt(async |exchange: &mut Exchange| {
+        let stored = self.server.run(async |exchange: &mut Exchange| {
             exchange.send(&request).await?;
             let line = self.line(exchange).await?;
             if line == b"STORED" {
@@ -253,7 +146,7 @@ impl Memcache {
     /// Removes a key; whether it was there.
     async fn remove(&self, key: &[u8]) -> Result<bool, Unavailable> {
         let request = [b"delete ", key, b"\r\n"].concat();
-        let removed = self.attempt(async |exchange: &mut Exchange| {
+        let removed = self.server.run(async |exchange: &mut Exchange| {
             exchange.send(&request).await?;
             let line = self.line(exchange).await?;
             match line.as_slice() {

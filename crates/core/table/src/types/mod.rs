@@ -10,6 +10,7 @@ mod memory;
 mod pattern;
 mod pcre;
 mod proxy;
+mod redis;
 mod regexp;
 mod socketmap;
 mod system;
@@ -43,6 +44,7 @@ pub(crate) fn opener(kind: &str) -> Option<Opener> {
         "debug" => combined::open_debug,
         "memcache" => memcache::open,
         "proxy" => proxy::open,
+        "redis" => redis::open,
         "socketmap" => socketmap::open,
         "tcp" => tcp::open,
         _ => return None,

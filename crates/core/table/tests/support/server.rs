@@ -100,7 +100,7 @@ pub(crate) fn program(name: &str, test: &str) -> Option<PathBuf> {
 }
 
 /// Says that a test did not run, and why. `scripts/test` counts these lines.
-fn skip(test: &str, why: &str) {
+pub(crate) fn skip(test: &str, why: &str) {
     println!("SKIPPED: {test}: {why}");
     if let Some(path) = std::env::var_os("FERROFIX_SKIPPED") {
         let file = fs::OpenOptions::new().create(true).append(true).open(path);
