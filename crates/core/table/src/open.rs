@@ -108,7 +108,7 @@ pub(crate) fn open(opening: &Opening<'_>) -> Result<Opened, String> {
         Some(opener) => opener(opening),
         None => {
             let registered = opening.env.registry.openers.borrow().get(opening.kind).copied();
-            match registered {
+            match registered.or_else(|| types::linked(opening.kind)) {
                 Some(opener) => opener(opening),
                 None => Err(format!("unsupported dictionary type: {}", opening.kind)),
             }

@@ -18,6 +18,7 @@ mod tcp;
 
 use std::cell::RefCell;
 use std::future::Future;
+use std::sync::{Mutex, PoisonError};
 
 pub(crate) use proxy::Pool as ProxyPool;
 
@@ -77,6 +78,23 @@ pub const TYPES: &[&str] = &[
     "unionmap",
     "unix",
 ];
+
+/// Names of the types that programs link, with their heavy clients, where tables may be of any type: see [`link`].
+pub const LINKED_TYPES: &[&str] = &["mysql", "pgsql", "sqlite"];
+
+static LINKED: Mutex<Vec<(&'static str, Opener)>> = Mutex::new(Vec::new());
+
+/// Adds table types to this process. Programs do that first of all, so that a program has the clients that it depends
+/// on, and no library needs to know them.
+pub fn link(types: &[(&'static str, Opener)]) {
+    LINKED.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(types);
+}
+
+/// What opens tables of a type that was linked.
+pub(crate) fn linked(kind: &str) -> Option<Opener> {
+    let types = LINKED.lock().unwrap_or_else(PoisonError::into_inner);
+    types.iter().find(|(known, _)| *known == kind).map(|&(_, opener)| opener)
+}
 
 /// What it takes to wait for an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
