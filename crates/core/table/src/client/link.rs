@@ -69,8 +69,11 @@ impl From<io::Error> for Trouble {
 #[derive(Debug)]
 pub(crate) struct Conversation {
     stream: Stream,
-    /// What was received and not yet used.
+    /// What was received and not yet used, after so many bytes that were.
     input: Vec<u8>,
+    used: usize,
+    /// Whether the server has said anything.
+    heard: bool,
     /// How long a request or a reply may take.
     limit: Duration,
     /// When the present reply must be there.
@@ -79,12 +82,13 @@ pub(crate) struct Conversation {
 
 impl Conversation {
     pub(crate) fn new(stream: Stream, limit: Duration) -> Self {
-        Self { stream, input: Vec::new(), limit, deadline: Instant::now() + limit }
+        let deadline = Instant::now() + limit;
+        Self { stream, input: Vec::new(), used: 0, heard: false, limit, deadline }
     }
 
     /// The connection, for the next conversation, unless there is something left over of this one.
     pub(crate) fn into_stream(self) -> Option<Stream> {
-        self.input.is_empty().then_some(self.stream)
+        self.waiting().is_empty().then_some(self.stream)
     }
 
     /// Sends a request.
@@ -99,28 +103,24 @@ impl Conversation {
     }
 
     /// Whether the server has said anything so far.
-    pub(crate) fn has_input(&self) -> bool {
-        !self.input.is_empty()
+    pub(crate) fn has_heard(&self) -> bool {
+        self.heard
     }
 
     /// A line without its end; the limit includes the end.
     pub(crate) async fn line(&mut self, limit: usize) -> Result<Vec<u8>, Trouble> {
         let mut looked = 0;
         loop {
-            let fresh = self.input.get(looked..).unwrap_or_default();
-            if let Some(at) = bytes::memchr::memchr(b'\n', fresh) {
-                let length = looked + at;
-                if length >= limit {
-                    return Err(Trouble::TooLong);
-                }
-                let rest = self.input.split_off(length + 1);
-                let mut line = std::mem::replace(&mut self.input, rest);
-                line.truncate(length);
-                return Ok(line);
-            }
-            looked = self.input.len();
+            let fresh = self.waiting().get(looked..).unwrap_or_default();
+            let end = bytes::memchr::memchr(b'\n', fresh).map(|at| looked + at);
+            looked = end.unwrap_or(self.waiting().len());
             if looked >= limit {
                 return Err(Trouble::TooLong);
+            }
+            if end.is_some() {
+                let line = self.waiting().get(..looked).unwrap_or_default().to_vec();
+                self.used += looked + 1;
+                return Ok(line);
             }
             self.receive().await?;
         }
@@ -128,23 +128,41 @@ impl Conversation {
 
     /// A byte.
     pub(crate) async fn byte(&mut self) -> Result<u8, Trouble> {
-        Ok(self.exactly(1).await?.first().copied().unwrap_or_default())
+        loop {
+            if let Some(&byte) = self.waiting().first() {
+                self.used += 1;
+                return Ok(byte);
+            }
+            self.receive().await?;
+        }
     }
 
     /// So many bytes. The caller has made sure that they are not too many.
     pub(crate) async fn exactly(&mut self, count: usize) -> Result<Vec<u8>, Trouble> {
-        while self.input.len() < count {
+        loop {
+            if let Some(bytes) = self.waiting().get(..count).map(<[u8]>::to_vec) {
+                self.used += count;
+                return Ok(bytes);
+            }
             self.receive().await?;
         }
-        let rest = self.input.split_off(count);
-        Ok(std::mem::replace(&mut self.input, rest))
+    }
+
+    fn waiting(&self) -> &[u8] {
+        self.input.get(self.used..).unwrap_or_default()
     }
 
     async fn receive(&mut self) -> Result<(), Trouble> {
+        self.input.drain(..self.used);
+        self.used = 0;
+        self.input.reserve(4096);
         let read = self.stream.read_buf(&mut self.input);
         match timeout_at(self.deadline, read).await {
             Ok(Ok(0)) => Err(Trouble::Closed),
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(_)) => {
+                self.heard = true;
+                Ok(())
+            }
             Ok(Err(error)) => Err(error.into()),
             Err(_) => Err(Trouble::TimedOut),
         }

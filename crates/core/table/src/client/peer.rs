@@ -96,7 +96,7 @@ impl Peer {
                     self.park(exchange);
                     return Ok(reply);
                 }
-                Err(Trouble::Closed | Trouble::Broken(_)) if !exchange.conversation.has_input() => {}
+                Err(Trouble::Closed | Trouble::Broken(_)) if !exchange.conversation.has_heard() => {}
                 Err(trouble) => return Err(Failure::Reply(trouble)),
             }
         }
