@@ -5,9 +5,13 @@
 //! - `%group NAME`: what follows belongs to this group of cases, which share one running system;
 //! - `%main.cf`, `%master.cf`, `%aliases`, `%zone`, `%table NAME`, `%file PATH`: its configuration and world;
 //! - `%sink ADDRESS` or `%lmtp ADDRESS`: a receiver, with rules `COMMAND => REPLY`;
+//! - `%tcp-table ADDRESS` or `%socketmap ADDRESS`: a server that answers lookups, with rules `KEY => REPLY`;
+//! - `%run`: shell commands that have to succeed; `%needs PROGRAM`: without it the group is skipped;
 //! - `%stopped`: the system is not started;
 //! - `%case NAME`: a case; the text is its body. `%known REASON` before a case: it differs, and why for now;
 //!   `%deviation NAME` before a case: a rule of deviations.rs that is for such cases only.
+
+use std::path::Path;
 
 use harness::{Sink, System};
 
@@ -58,6 +62,7 @@ pub(crate) struct Group {
 pub(crate) fn all() -> Vec<Group> {
     let mut groups = parse(Area::Dialogue, include_str!("dialogues.txt"));
     groups.extend(parse(Area::Tool, include_str!("tools.txt")));
+    groups.extend(parse(Area::Tool, include_str!("lookups.txt")));
     groups.extend(parse(Area::Delivery, include_str!("deliveries.txt")));
     groups
 }
@@ -89,6 +94,14 @@ fn parse(area: Area, text: &str) -> Vec<Group> {
 }
 
 impl Group {
+    /// A program that the group needs and this machine has not.
+    pub(crate) fn missing(&self) -> Option<&str> {
+        let needed = self.sections.iter().filter_map(|(heading, _)| heading.strip_prefix("needs "));
+        let exists =
+            |name: &str| ["/usr/bin", "/usr/sbin"].iter().any(|place| Path::new(place).join(name).exists());
+        needed.into_iter().find(|name| !exists(name))
+    }
+
     /// Configures the system and its world, and starts it.
     pub(crate) fn set_up(&self, system: &mut System) -> Vec<(String, Sink)> {
         let mut sinks = Vec::new();
@@ -103,6 +116,9 @@ impl Group {
                 "table" => drop(system.table(rest, body)),
                 "file" => drop(system.file(rest, body)),
                 "stopped" => start = false,
+                "needs" => {}
+                "tcp-table" => harness::answers::tcp_table(rest, body),
+                "socketmap" => harness::answers::socketmap(rest, body),
                 "run" => {
                     for line in body.lines().filter(|line| !line.is_empty()) {
                         system.shell(line).well();

@@ -40,6 +40,13 @@ const RULES: &[(&str, On, &str, &str)] = &[
         "no creation",
     ),
     (
+        "cdb-change-text",
+        On::Both,
+        r"fatal: (unsupported non-bulk change request|dict_cdb_open: inappropriate open flags for cdb database .*)$",
+        "fatal: no change",
+    ),
+    ("query-errno", On::Both, r"(query|write|delete) error: [A-Z].*$", "$1 error"),
+    (
         "compatibility-notice",
         On::Ours,
         r"^stderr: postfix: (Postfix is using backwards|See https|To disable backwards).*\n",

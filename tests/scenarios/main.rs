@@ -8,6 +8,7 @@ mod g5;
 mod guides;
 mod limits;
 mod logging;
+mod lookups;
 mod master_children;
 mod master_jail;
 mod master_limits;

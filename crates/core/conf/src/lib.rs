@@ -41,7 +41,7 @@ pub use declaration::{
 pub use error::{Error, reason};
 pub use main_cf::{DEFAULT_DIRECTORY, MainCf, authorize_directory, config_directory};
 pub use transport::{named_text, transport_int, transport_int_within, transport_str, transport_time};
-pub use values::parse_time;
+pub use values::{flag, number, parse_time, within};
 
 #[cfg(test)]
 mod tests {

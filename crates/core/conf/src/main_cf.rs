@@ -46,7 +46,7 @@ impl MainCf {
         main
     }
 
-    /// Adds what a file says. For postconf, which reads main.cf without conditions.
+    /// Adds what a file says. For postconf, which reads main.cf without conditions, and for files of the same format.
     #[doc(hidden)]
     pub fn read_file(&mut self, file: &Path) -> Result<(), Error> {
         let path = file.display().to_string();
@@ -107,13 +107,14 @@ impl MainCf {
         expand::main_cf(self, text)
     }
 
-    /// What main.cf or the command line says, unexpanded. For postconf; programs declare what they read.
+    /// What main.cf or the command line says, unexpanded. For postconf and for files of the same format; programs declare
+    /// what they read.
     #[doc(hidden)]
     pub fn written(&self, name: &str) -> Option<&str> {
         self.written.get(name).map(String::as_str)
     }
 
-    /// Every name that is set, in no order. For postconf.
+    /// Every name that is set, in no order. For postconf and for files of the same format.
     #[doc(hidden)]
     pub fn settings(&self) -> impl Iterator<Item = (&str, &str)> {
         self.written.iter().map(|(name, value)| (name.as_str(), value.as_str()))

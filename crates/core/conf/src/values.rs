@@ -69,25 +69,30 @@ pub(crate) fn time(main: &MainCf, spec: &Spec) -> Result<Duration, Error> {
 }
 
 pub(crate) fn boolean(main: &MainCf, spec: &Spec) -> Result<bool, Error> {
-    let value = main.expanded(spec)?;
+    flag(spec.name, &main.expanded(spec)?)
+}
+
+/// `yes` or `no`, the value of `name`.
+pub fn flag(name: &str, value: &str) -> Result<bool, Error> {
     if value.eq_ignore_ascii_case("yes") {
         return Ok(true);
     }
     if value.eq_ignore_ascii_case("no") {
         return Ok(false);
     }
-    Err(Error::Value(format!("bad boolean configuration: {} = {value}", spec.name)))
+    Err(Error::Value(format!("bad boolean configuration: {name} = {value}")))
 }
 
-/// A decimal number as strtol(3) reads it, all of the text.
-pub(crate) fn number(name: &str, text: &str, least: i64, most: i64) -> Result<i64, Error> {
+/// A decimal number as strtol(3) reads it, all of the text: the value of `name`.
+pub fn number(name: &str, text: &str, least: i64, most: i64) -> Result<i64, Error> {
     match strtol(text) {
         Some((value, "")) if (least..=most).contains(&value) => Ok(value),
         _ => Err(Error::Value(format!("bad numerical configuration: {name} = {text}"))),
     }
 }
 
-pub(crate) fn within(name: &str, value: i64, min: Option<i64>, max: Option<i64>) -> Result<i64, Error> {
+/// The value of `name`, when it is within the bounds.
+pub fn within(name: &str, value: i64, min: Option<i64>, max: Option<i64>) -> Result<i64, Error> {
     if let Some(min) = min.filter(|&min| value < min) {
         return Err(Error::Value(format!("invalid {name} parameter value {value} < {min}")));
     }

@@ -27,7 +27,7 @@ pub enum Format {
 }
 
 /// Table types that [`create`] can build.
-pub const BUILDABLE: &[&str] = &["btree", "fail", "hash", "lmdb"];
+pub const BUILDABLE: &[&str] = &["btree", "cdb", "fail", "hash", "lmdb"];
 
 /// Replaces the contents of `kind:name` by the entries of a source text, in one step. `label` is the source's name in
 /// messages. An error is a text for a `fatal:` line.

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 
+use crate::client::Peer;
 use crate::flags::{Flags, Mode};
 use crate::open::Opener;
 use crate::table::Inner;
@@ -14,6 +15,8 @@ use crate::types::ProxyPool;
 pub struct Env {
     /// Where main.cf was read.
     pub config_directory: PathBuf,
+    /// main.cf, for the settings of database clients that are written there.
+    pub main: conf::MainCf,
     /// Where the daemons' sockets are.
     pub queue_directory: PathBuf,
     /// The type of tables that are named without one, on tool command lines.
@@ -26,6 +29,8 @@ pub struct Env {
     pub proxymap_service: String,
     /// Socket of the service that does `proxy:` updates.
     pub proxywrite_service: String,
+    /// Longest reply that is accepted from a socketmap server, in bytes.
+    pub socketmap_max_reply_size: usize,
     /// Build a missing or outdated index file from its text source.
     pub rebuild: bool,
     /// The tables that are open.
@@ -39,6 +44,7 @@ pub struct Registry {
     pub(crate) openers: RefCell<HashMap<&'static str, Opener>>,
     pub(crate) buildable: RefCell<HashSet<&'static str>>,
     pub(crate) proxies: RefCell<HashMap<String, Rc<ProxyPool>>>,
+    pub(crate) socketmaps: RefCell<HashMap<String, Weak<Peer>>>,
 }
 
 impl Default for Env {
@@ -46,12 +52,14 @@ impl Default for Env {
     fn default() -> Self {
         Self {
             config_directory: PathBuf::from("/etc/postfix"),
+            main: conf::MainCf::default(),
             queue_directory: PathBuf::from("/var/spool/postfix"),
             default_database_type: "hash".to_owned(),
             lmdb_map_size: 16 * 1024 * 1024,
             smtputf8_enable: true,
             proxymap_service: "proxymap".to_owned(),
             proxywrite_service: "proxywrite".to_owned(),
+            socketmap_max_reply_size: 100_000,
             rebuild: true,
             registry: Registry::default(),
         }
@@ -67,6 +75,7 @@ conf::param_set! {
         smtputf8_enable,
         proxymap_service_name,
         proxywrite_service_name,
+        socketmap_max_reply_size,
     }
 }
 
@@ -76,11 +85,13 @@ impl Env {
         let params = TableParams::load(main)?;
         Ok(Rc::new(Self {
             config_directory: main.path().to_owned(),
+            main: main.clone(),
             queue_directory: params.queue_directory.into(),
             default_database_type: params.default_database_type,
             lmdb_map_size: usize::try_from(params.lmdb_map_size).unwrap_or_default(),
             smtputf8_enable: params.smtputf8_enable,
             proxymap_service: params.proxymap_service_name,
+            socketmap_max_reply_size: usize::try_from(params.socketmap_max_reply_size).unwrap_or_default(),
             proxywrite_service: params.proxywrite_service_name,
             ..Self::default()
         }))

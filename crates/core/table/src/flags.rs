@@ -82,12 +82,12 @@ impl Flags {
     ];
 
     /// The bits as they travel to proxymap.
-    pub fn bits(self) -> u32 {
+    pub const fn bits(self) -> u32 {
         self.0
     }
 
     /// Flags from the wire; unknown bits stay.
-    pub fn from_bits(bits: u32) -> Self {
+    pub const fn from_bits(bits: u32) -> Self {
         Self(bits)
     }
 

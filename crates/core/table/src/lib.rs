@@ -15,8 +15,10 @@
 pub mod address;
 mod address_list;
 pub mod build;
+mod cdb;
 mod change;
 mod cidr;
+pub mod client;
 mod env;
 mod error;
 mod flags;
@@ -44,7 +46,7 @@ pub use local::{Entry, LocalFuture, LocalTable, Owner, RemoteTable, Seek, Trust,
 pub use maps::{FindFlags, Found, Maps};
 pub use open::{Backend, OnFailure, Opened, Opener, Opening, reason};
 pub use table::Table;
-pub use types::TYPES;
+pub use types::{LINKED_TYPES, TYPES, link};
 
 /// What `strerror(3)` says when nothing is known about an error.
 pub(crate) const NO_ERROR: &str = "Success";

@@ -96,7 +96,8 @@ impl Opening<'_> {
         format!("{}:{}", self.kind, self.name)
     }
 
-    pub(crate) fn utf8(&self) -> bool {
+    /// Whether keys and values are checked for UTF-8, so that the table never sees others.
+    pub fn utf8(&self) -> bool {
         self.env.smtputf8_enable && self.flags.contains(Flags::UTF8_REQUEST)
     }
 }
@@ -107,7 +108,7 @@ pub(crate) fn open(opening: &Opening<'_>) -> Result<Opened, String> {
         Some(opener) => opener(opening),
         None => {
             let registered = opening.env.registry.openers.borrow().get(opening.kind).copied();
-            match registered {
+            match registered.or_else(|| types::linked(opening.kind)) {
                 Some(opener) => opener(opening),
                 None => Err(format!("unsupported dictionary type: {}", opening.kind)),
             }

@@ -213,7 +213,8 @@ impl Proxymap {
             Access::Read => Mode::Read,
             Access::Write => {
                 flags |= Flags::SYNC_UPDATE | Flags::DUP_REPLACE;
-                Mode::Write
+                // A cache comes into being when it is first used.
+                Mode::Create
             }
         };
         let table = Table::open_mode(name, &self.env, mode, flags);

@@ -11,6 +11,7 @@
 //!
 //! It trusts nothing of the mail system but that it is installed below `target/system`. A panic is a failed test.
 
+pub mod answers;
 pub mod dns;
 pub mod isolation;
 pub mod normalise;

@@ -143,7 +143,8 @@ impl System {
         if self.package == Package::Reference {
             self.file(
                 "/etc/postfix/dynamicmaps.cf",
-                "lmdb /usr/lib/postfix/postfix-lmdb.so dict_lmdb_open mkmap_lmdb_open\n\
+                "cdb /usr/lib/postfix/postfix-cdb.so dict_cdb_open mkmap_cdb_open\n\
+                 lmdb /usr/lib/postfix/postfix-lmdb.so dict_lmdb_open mkmap_lmdb_open\n\
                  pcre /usr/lib/postfix/postfix-pcre.so dict_pcre_open\n",
             );
         }

@@ -147,6 +147,7 @@ const CLIENTS: &[(&str, &[&str])] = &[
     ("pgsql", PGSQL),
     ("sqlite", SQLITE),
     ("memcache", MEMCACHE),
+    ("redis", REDIS),
     ("mongodb", MONGODB),
 ];
 
@@ -262,6 +263,21 @@ const MEMCACHE: &[&str] = &[
     "retry_pause",
     "timeout",
     "ttl",
+];
+
+const REDIS: &[&str] = &[
+    "data_size_limit",
+    "database",
+    "domain",
+    "key_digest",
+    "key_format",
+    "max_try",
+    "password",
+    "redis",
+    "retry_pause",
+    "timeout",
+    "ttl",
+    "user",
 ];
 
 const MONGODB: &[&str] = &[

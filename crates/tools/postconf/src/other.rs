@@ -10,7 +10,9 @@ use std::process::Command;
 
 /// Shows the types of lookup tables.
 pub(crate) fn show_maps() {
-    show(table::TYPES);
+    let mut types = [table::TYPES, table::LINKED_TYPES].concat();
+    types.sort_unstable();
+    show(&types);
 }
 
 /// Shows the ways to lock a mailbox.

@@ -265,12 +265,12 @@ impl IndexFile {
     }
 }
 
-fn with_nul(text: &[u8]) -> Vec<u8> {
+pub(crate) fn with_nul(text: &[u8]) -> Vec<u8> {
     [text, b"\0"].concat()
 }
 
 /// Keys and values end at their first NUL.
-fn text(mut stored: Vec<u8>) -> Vec<u8> {
+pub(crate) fn text(mut stored: Vec<u8>) -> Vec<u8> {
     if let Some(end) = stored.iter().position(|&byte| byte == 0) {
         stored.truncate(end);
     }

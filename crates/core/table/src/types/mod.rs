@@ -1,18 +1,24 @@
 //! The built-in table types.
 
 mod basic;
+mod cdb;
 mod cidr;
 mod combined;
 mod index;
+mod memcache;
 mod memory;
 mod pattern;
 mod pcre;
 mod proxy;
+mod redis;
 mod regexp;
+mod socketmap;
 mod system;
+mod tcp;
 
 use std::cell::RefCell;
 use std::future::Future;
+use std::sync::{Mutex, PoisonError};
 
 pub(crate) use proxy::Pool as ProxyPool;
 
@@ -22,6 +28,7 @@ use crate::open::Opener;
 pub(crate) fn opener(kind: &str) -> Option<Opener> {
     Some(match kind {
         "hash" | "btree" | "lmdb" => index::open,
+        "cdb" => cdb::open,
         "static" => basic::open_static,
         "fail" => basic::open_fail,
         "internal" => memory::open_internal,
@@ -36,16 +43,58 @@ pub(crate) fn opener(kind: &str) -> Option<Opener> {
         "pipemap" => combined::open_pipemap,
         "unionmap" => combined::open_unionmap,
         "debug" => combined::open_debug,
+        "memcache" => memcache::open,
         "proxy" => proxy::open,
+        "redis" => redis::open,
+        "socketmap" => socketmap::open,
+        "tcp" => tcp::open,
         _ => return None,
     })
 }
 
 /// Names of the built-in types, for `postconf -m`.
 pub const TYPES: &[&str] = &[
-    "btree", "cidr", "debug", "environ", "fail", "hash", "inline", "internal", "lmdb", "pcre", "pipemap",
-    "proxy", "randmap", "regexp", "static", "texthash", "unionmap", "unix",
+    "btree",
+    "cdb",
+    "cidr",
+    "debug",
+    "environ",
+    "fail",
+    "hash",
+    "inline",
+    "internal",
+    "lmdb",
+    "memcache",
+    "pcre",
+    "pipemap",
+    "proxy",
+    "randmap",
+    "redis",
+    "regexp",
+    "socketmap",
+    "static",
+    "tcp",
+    "texthash",
+    "unionmap",
+    "unix",
 ];
+
+/// Names of the types that programs link, with their heavy clients, where tables may be of any type: see [`link`].
+pub const LINKED_TYPES: &[&str] = &["mysql", "pgsql", "sqlite"];
+
+static LINKED: Mutex<Vec<(&'static str, Opener)>> = Mutex::new(Vec::new());
+
+/// Adds table types to this process. Programs do that first of all, so that a program has the clients that it depends
+/// on, and no library needs to know them.
+pub fn link(types: &[(&'static str, Opener)]) {
+    LINKED.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(types);
+}
+
+/// What opens tables of a type that was linked.
+pub(crate) fn linked(kind: &str) -> Option<Opener> {
+    let types = LINKED.lock().unwrap_or_else(PoisonError::into_inner);
+    types.iter().find(|(known, _)| *known == kind).map(|&(_, opener)| opener)
+}
 
 /// What it takes to wait for an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

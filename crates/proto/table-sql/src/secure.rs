@@ -1,0 +1,76 @@
+//! Encrypted connections.
+
+use std::path::PathBuf;
+
+use tls::{Client, ClientSettings, Level, Standing, Target};
+
+use crate::link::Link;
+
+/// What a server's certificate must prove.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Proof {
+    /// Nothing: encryption is enough.
+    Nothing,
+    /// That somebody who is trusted made it.
+    Chain,
+    /// That it is for the server's name as well.
+    Name,
+}
+
+/// The files of a client.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Files {
+    pub(crate) certificate: Option<String>,
+    pub(crate) key: Option<String>,
+    pub(crate) ca_file: Option<String>,
+    pub(crate) ca_path: Option<String>,
+}
+
+/// How connections are encrypted.
+pub(crate) struct Secure {
+    client: Result<Client, String>,
+    proof: Proof,
+}
+
+impl Secure {
+    /// Reads the files. What is wrong with them is told with every connection.
+    pub(crate) fn new(files: &Files, proof: Proof) -> Self {
+        let path = |file: &Option<String>| file.as_ref().map(PathBuf::from).unwrap_or_default();
+        let settings = ClientSettings {
+            cert_file: path(&files.certificate),
+            key_file: path(files.key.as_ref().map_or(&files.certificate, |_| &files.key)),
+            ca_file: path(&files.ca_file),
+            ca_path: path(&files.ca_path),
+            append_default_ca: files.ca_file.is_none() && files.ca_path.is_none() && proof != Proof::Nothing,
+            fingerprint_digest: "sha256".to_owned(),
+            ..ClientSettings::default()
+        };
+        let first_line = |error: tls::Error| error.to_string().lines().next().unwrap_or_default().to_owned();
+        Self { client: Client::new(&settings).map_err(first_line), proof }
+    }
+
+    /// Whether the server must prove its name.
+    pub(crate) fn must_prove(&self) -> bool {
+        self.proof == Proof::Name
+    }
+
+    /// Encrypts a connection to the server of that name.
+    pub(crate) async fn wrap(&self, link: Link, host: &str) -> Result<Link, String> {
+        let client = self.client.as_ref().map_err(Clone::clone)?;
+        let host = if host.is_empty() { "localhost" } else { host };
+        let names = [host.to_owned()];
+        let sni = Some(host).filter(|host| host.parse::<std::net::IpAddr>().is_err());
+        let target = Target { host, sni, level: Level::Verify, names: &names };
+        let (stream, summary) = client.connect(link, &target).await.map_err(|error| error.to_string())?;
+        let least = match self.proof {
+            Proof::Nothing => Standing::Anonymous,
+            Proof::Chain => Standing::Trusted,
+            Proof::Name => Standing::Verified,
+        };
+        match summary.standing {
+            standing if standing >= least => Ok(Box::pin(stream)),
+            Standing::Trusted => Err(format!("server certificate does not match host name \"{host}\"")),
+            _ => Err("certificate verify failed".to_owned()),
+        }
+    }
+}
