@@ -43,7 +43,9 @@ pub fn open(opening: &Opening<'_>) -> Result<Opened, String> {
     let failed = |error: rusqlite::Error| {
         let why =
             std::fs::File::open(&path).map_or_else(|error| sys::reason(&error), |_| "Success".to_owned());
-        format!("{}: open database {path}: {}: {why}", opening.title(), message(&error))
+        let message = message(&error);
+        let message = message.strip_suffix(&format!(": {path}")).unwrap_or(&message);
+        format!("{}: open database {path}: {message}: {why}", opening.title())
     };
     let database = Connection::open_with_flags(Path::new(&path), flags).map_err(failed)?;
     // The library would wait, and all that this process does with it.
