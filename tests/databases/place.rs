@@ -24,6 +24,7 @@ pub(crate) fn open_in(env: &Rc<Env>, directory: &Path, kind: &str, settings: &st
     databases::link();
     let file = directory.join(format!("{kind}-{:x}.cf", hash(settings)));
     std::fs::write(&file, settings).expect("write");
+    crate::postmap::age(&file);
     let table = Table::open(&format!("{kind}:{}", file.display()), env, Flags::LOOKUP);
     assert!(!table.is_broken(), "{}: {settings}", table.name());
     table

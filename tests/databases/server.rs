@@ -174,7 +174,8 @@ impl Server {
         let mut command = self.program("../sbin/mariadbd");
         let (base, data) = (self.programs.display(), self.path().join("data"));
         command.args(["--no-defaults".to_owned(), format!("--basedir={base}")]);
-        command.args([format!("--datadir={}", data.display())]);
+        command.arg(format!("--datadir={}", data.display()));
+        command.arg(format!("--tmpdir={}", self.path().display()));
         command
             .args([format!("--lc-messages-dir={base}/share/mysql"), "--innodb-log-file-size=8M".to_owned()]);
         command

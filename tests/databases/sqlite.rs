@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use harness::Package;
 use rusqlite::Connection;
 use table::{Error, Table};
 
 use crate::place::{self, ask, found};
+use crate::postmap::Postmap;
 use crate::random::Random;
 
 /// Makes a file with a table of addresses.
@@ -132,4 +134,25 @@ fn sqlite_files_that_cannot_be_used() {
         error("query = SELECT '%s'\n"),
         format!("{}: bad string length 0 < 1: dbpath = ", settings.display())
     );
+}
+
+/// A key outside of quotes is a hole, which is pointed out.
+#[test]
+fn sqlite_keys_without_quotes() {
+    let Some(postmap) = Postmap::new("sqlite_keys_without_quotes", &[Package::Ours]) else { return };
+    let database = postmap.path().join("mail.db");
+    drop(make(&database, ROWS));
+    let warnings = |query: &str| {
+        let settings = format!("dbpath = {}\nquery = {query}\n", database.display());
+        let file = postmap.settings("x.cf", &settings);
+        let outcome = postmap.query(Package::Ours, &format!("sqlite:{}", file.display()), &["1".to_owned()]);
+        let title = format!("postmap: warning: sqlite:{}: query >{query}< contains >", file.display());
+        let shown =
+            outcome.errors.iter().filter_map(|line| line.strip_prefix(&title)).map(|line| line.to_owned());
+        shown.collect::<Vec<_>>()
+    };
+    let said = |part: &str| format!("{part}< without the recommended '' quotes");
+    assert_eq!(warnings("SELECT 1 WHERE '%s' = '%u%%'"), Vec::<String>::new());
+    assert_eq!(warnings("SELECT 1 WHERE \"%s\" = %u AND 'a' <> '%%'"), [said("%s"), said("%u")]);
+    assert_eq!(warnings("SELECT 1 %% 2 WHERE 1 = %s"), [said("%s")]);
 }
