@@ -89,7 +89,7 @@ impl Postmap {
         let mut stdin = child.stdin.take().expect("standard input");
         let writer = std::thread::spawn(move || {
             // It may end before it read all.
-            let _ = stdin.write_all(input.as_bytes());
+            let _ended = stdin.write_all(input.as_bytes());
         });
         let result = child.wait_with_output().expect("output");
         writer.join().expect("a thread");

@@ -51,7 +51,7 @@ pub fn open(opening: &Opening<'_>) -> Result<Opened, String> {
     // The library would wait, and all that this process does with it.
     database.busy_timeout(Duration::ZERO).map_err(failed)?;
     // Opens the files beside the database that it may need, since there may soon be no way to them.
-    let _ = database.query_row("PRAGMA schema_version", [], |_| Ok(()));
+    let _opened = database.query_row("PRAGMA schema_version", [], |_| Ok(()));
     let table = Sqlite { statement, database, checks_keys: !opening.utf8() };
     Ok(Opened {
         backend: Backend::Remote(Box::new(table)),

@@ -96,7 +96,7 @@ enum Problem {
     /// Nothing to be had with encryption; without it, perhaps.
     Encryption(String),
     /// The server says no, over a stream that may be encrypted.
-    Refused(Report, Privacy),
+    Refused(Box<Report>, Privacy),
     /// The stream ended, or the time.
     Broken(String),
 }
@@ -225,7 +225,7 @@ impl Attempt<'_> {
         let mut connection = Connection::new(wire, self.encoding);
         match connection.settle().await {
             Ok(None) => Ok(connection),
-            Ok(Some(report)) => Err(Problem::Refused(report, privacy)),
+            Ok(Some(report)) => Err(Problem::Refused(Box::new(report), privacy)),
             Err(error) => Err(broken(error)),
         }
     }
@@ -287,7 +287,7 @@ async fn prove(wire: &mut Wire, user: &str, password: &str, privacy: Privacy) ->
         let (tag, body) = wire.receive(SHORT).await.map_err(broken)?;
         match tag {
             b'R' => {}
-            b'E' => return Err(Problem::Refused(Report::read(&body), privacy)),
+            b'E' => return Err(Problem::Refused(Box::new(Report::read(&body)), privacy)),
             b'N' | b'v' => continue,
             tag => {
                 let tag = char::from(tag);
