@@ -198,7 +198,6 @@ fn sqlite_as_the_reference() {
         "query = SELECT nothing FROM alias WHERE address = '%s'",
         "query = SELECT 1.5, 2 UNION SELECT 100000000000000000000.0, 1 UNION SELECT 1e-7, 0 UNION SELECT x'6100', 3",
         "query = SELECT 'x'; SELECT nonsense",
-        "query = SELECT '%s'\ndbpath = /nonexistent/file",
         "query = SELECT '%s'\ndbpath =",
     ] {
         compare(&postmap, "sqlite", &place, "", text, &["joe".to_owned()]);
