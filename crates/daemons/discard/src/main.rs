@@ -1,5 +1,6 @@
 //! discard(8): pretends to deliver.
 
 fn main() -> std::process::ExitCode {
+    databases::link();
     daemon::run::<ferrofix_discard::Discard>()
 }

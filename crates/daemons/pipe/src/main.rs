@@ -1,5 +1,6 @@
 //! pipe(8): delivers to external commands.
 
 fn main() -> std::process::ExitCode {
+    databases::link();
     daemon::run::<ferrofix_pipe::Pipe>()
 }

@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    databases::link();
     ferrofix_qmgr::run()
 }

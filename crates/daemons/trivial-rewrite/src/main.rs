@@ -1,5 +1,6 @@
 //! trivial-rewrite(8); see the library.
 
 fn main() -> std::process::ExitCode {
+    databases::link();
     daemon::run::<ferrofix_trivial_rewrite::TrivialRewrite>()
 }

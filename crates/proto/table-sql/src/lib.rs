@@ -29,8 +29,8 @@ use std::time::Duration;
 pub const TYPES: &[(&str, table::Opener)] =
     &[("mysql", mysql::open), ("pgsql", pgsql::open), ("sqlite", sqlite::open)];
 
-/// How long it may take to reach a server and to log in.
-const CONNECT_LIMIT: Duration = Duration::from_secs(30);
+/// How long it may take to reach a server, and then to log in.
+const CONNECT_LIMIT: Duration = Duration::from_secs(15);
 
 /// How long a server may take to answer. SMTP clients wait for 5 minutes.
 const QUERY_LIMIT: Duration = Duration::from_secs(100);

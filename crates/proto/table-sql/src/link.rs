@@ -35,7 +35,7 @@ pub(crate) async fn remote(address: SocketAddr) -> io::Result<Link> {
 pub(crate) fn part(link: &mut Link, goodbye: &[u8]) {
     let mut context = Context::from_waker(Waker::noop());
     // Servers note in their log who left without a word. Nothing more depends on it.
-    let _ = pin!(async {
+    let _said = pin!(async {
         link.write_all(goodbye).await?;
         link.flush().await
     })

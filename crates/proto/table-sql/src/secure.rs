@@ -1,6 +1,10 @@
 //! Encrypted connections.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
+
+use rustls::pki_types::CertificateDer;
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use tls::{Client, ClientSettings, Level, Standing, Target};
 
@@ -59,7 +63,8 @@ impl Secure {
         let client = self.client.as_ref().map_err(Clone::clone)?;
         let host = if host.is_empty() { "localhost" } else { host };
         let names = [host.to_owned()];
-        let sni = Some(host).filter(|host| host.parse::<std::net::IpAddr>().is_err());
+        let address = host.parse::<IpAddr>().ok();
+        let sni = Some(host).filter(|_| address.is_none());
         let target = Target { host, sni, level: Level::Verify, names: &names };
         let (stream, summary) = client.connect(link, &target).await.map_err(|error| error.to_string())?;
         let least = match self.proof {
@@ -67,10 +72,24 @@ impl Secure {
             Proof::Chain => Standing::Trusted,
             Proof::Name => Standing::Verified,
         };
+        let leaf = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let has_address = address.zip(leaf).is_some_and(|(address, leaf)| carries(leaf, address));
         match summary.standing {
             standing if standing >= least => Ok(Box::pin(stream)),
+            Standing::Trusted if has_address => Ok(Box::pin(stream)),
             Standing::Trusted => Err(format!("server certificate does not match host name \"{host}\"")),
             _ => Err("certificate verify failed".to_owned()),
         }
     }
+}
+
+/// Whether a certificate is for an address.
+fn carries(certificate: &CertificateDer<'_>, address: IpAddr) -> bool {
+    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return false };
+    let Ok(Some(names)) = certificate.subject_alternative_name() else { return false };
+    names.value.general_names.iter().any(|name| match (name, address) {
+        (GeneralName::IPAddress(bytes), IpAddr::V4(address)) => **bytes == address.octets(),
+        (GeneralName::IPAddress(bytes), IpAddr::V6(address)) => **bytes == address.octets(),
+        _ => false,
+    })
 }

@@ -43,13 +43,15 @@ pub fn open(opening: &Opening<'_>) -> Result<Opened, String> {
     let failed = |error: rusqlite::Error| {
         let why =
             std::fs::File::open(&path).map_or_else(|error| sys::reason(&error), |_| "Success".to_owned());
-        format!("{}: open database {path}: {}: {why}", opening.title(), message(&error))
+        let message = message(&error);
+        let message = message.strip_suffix(&format!(": {path}")).unwrap_or(&message);
+        format!("{}: open database {path}: {message}: {why}", opening.title())
     };
     let database = Connection::open_with_flags(Path::new(&path), flags).map_err(failed)?;
     // The library would wait, and all that this process does with it.
     database.busy_timeout(Duration::ZERO).map_err(failed)?;
     // Opens the files beside the database that it may need, since there may soon be no way to them.
-    let _ = database.query_row("PRAGMA schema_version", [], |_| Ok(()));
+    let _opened = database.query_row("PRAGMA schema_version", [], |_| Ok(()));
     let table = Sqlite { statement, database, checks_keys: !opening.utf8() };
     Ok(Opened {
         backend: Backend::Remote(Box::new(table)),

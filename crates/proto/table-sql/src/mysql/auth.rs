@@ -77,10 +77,33 @@ fn xor(a: &[u8], b: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
     use aws_lc_rs::rsa::{KeySize, OaepPrivateDecryptingKey, PrivateDecryptingKey};
+
+    /// A key pair of a server.
+    pub(crate) struct Pair {
+        private: OaepPrivateDecryptingKey,
+        pub(crate) pem: String,
+    }
+
+    impl Pair {
+        pub(crate) fn new() -> Self {
+            let private = PrivateDecryptingKey::generate(KeySize::Rsa2048).unwrap();
+            let der: PublicKeyX509Der<'_> = private.public_key().as_der().unwrap();
+            let text = base64(der.as_ref());
+            let pem = format!("-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----\n");
+            Self { private: OaepPrivateDecryptingKey::new(private).unwrap(), pem }
+        }
+
+        /// What was sealed, as the server reads it.
+        pub(crate) fn opened(&self, sealed: &[u8], nonce: &[u8]) -> Vec<u8> {
+            let mut room = vec![0; self.private.min_output_size()];
+            let plain = self.private.decrypt(&OAEP_SHA1_MGF1SHA1, sealed, &mut room, None).unwrap();
+            plain.iter().zip(nonce.iter().cycle()).map(|(a, b)| a ^ b).collect()
+        }
+    }
 
     fn hex(bytes: &[u8]) -> String {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -112,18 +135,12 @@ mod tests {
 
     #[test]
     fn a_password_for_the_owner_of_a_key() {
-        let private = PrivateDecryptingKey::generate(KeySize::Rsa2048).unwrap();
-        let der: PublicKeyX509Der<'_> = private.public_key().as_der().unwrap();
-        let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", base64(der.as_ref()));
+        let pair = Pair::new();
         let nonce: Vec<u8> = (1..=20).collect();
         let password = b"a password that is longer than the nonce";
-        let sealed = encrypted(password, &nonce, pem.as_bytes()).unwrap();
-        let private = OaepPrivateDecryptingKey::new(private).unwrap();
-        let mut room = vec![0; private.min_output_size()];
-        let plain = private.decrypt(&OAEP_SHA1_MGF1SHA1, &sealed, &mut room, None).unwrap();
-        let plain: Vec<u8> = plain.iter().zip(nonce.iter().cycle()).map(|(a, b)| a ^ b).collect();
-        assert_eq!(plain, b"a password that is longer than the nonce\0");
+        let sealed = encrypted(password, &nonce, pair.pem.as_bytes()).unwrap();
+        assert_eq!(pair.opened(&sealed, &nonce), b"a password that is longer than the nonce\0");
         assert!(encrypted(password, &nonce, b"no key").is_none());
-        assert!(encrypted(&[b'x'; 300], &nonce, pem.as_bytes()).is_none());
+        assert!(encrypted(&[b'x'; 300], &nonce, pair.pem.as_bytes()).is_none());
     }
 }

@@ -272,3 +272,6 @@ fn lost_at(stage: &str, error: &io::Error) -> Trouble {
 fn unknown_method(name: &[u8]) -> Trouble {
     Trouble::lost(format!("Authentication plugin '{}' cannot be loaded", bytes::show(name)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -84,12 +84,19 @@ enum Outcome {
     Stop,
 }
 
+/// Whether a stream is encrypted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Privacy {
+    Encrypted,
+    Plain,
+}
+
 /// How one try over one stream ended.
 enum Problem {
     /// Nothing to be had with encryption; without it, perhaps.
     Encryption(String),
-    /// The server says no.
-    Refused(Report),
+    /// The server says no, over a stream that may be encrypted.
+    Refused(Box<Report>, Privacy),
     /// The stream ended, or the time.
     Broken(String),
 }
@@ -130,17 +137,16 @@ impl Attempt<'_> {
         title: &str,
         problems: &mut String,
     ) -> Result<Outcome, Unreachable> {
-        const PLAIN: bool = false;
-        const ENCRYPTED: bool = true;
-        let tries: &[bool] = match (door, self.target.encrypt) {
+        use Privacy::{Encrypted, Plain};
+        let tries: &[Privacy] = match (door, self.target.encrypt) {
             // Nobody listens on a local socket.
-            (Door::Socket(_), _) | (_, Encrypt::Never) => &[PLAIN],
-            (_, Encrypt::Reluctantly) => &[PLAIN, ENCRYPTED],
-            (_, Encrypt::Gladly) => &[ENCRYPTED, PLAIN],
-            (_, Encrypt::Always) => &[ENCRYPTED],
+            (Door::Socket(_), _) | (_, Encrypt::Never) => &[Plain],
+            (_, Encrypt::Reluctantly) => &[Plain, Encrypted],
+            (_, Encrypt::Gladly) => &[Encrypted, Plain],
+            (_, Encrypt::Always) => &[Encrypted],
         };
         let mut last = Outcome::Next;
-        for &encrypted in tries {
+        for &wanted in tries {
             let limit = self.target.limit();
             let link = match door.open(limit).await {
                 Ok(link) => link,
@@ -149,7 +155,7 @@ impl Attempt<'_> {
                     return Ok(Outcome::Next);
                 }
             };
-            let login = tokio::time::timeout(limit, self.log_in(link, encrypted)).await;
+            let login = tokio::time::timeout(limit, self.log_in(link, wanted)).await;
             match login.unwrap_or_else(|_| Err(Problem::Broken("timeout expired\n".to_owned()))) {
                 Ok(connection) => return Ok(self.accept(connection, title, problems)),
                 Err(Problem::Encryption(why)) => {
@@ -160,7 +166,7 @@ impl Attempt<'_> {
                     problems.push_str(&format!("{title}{why}"));
                     return Ok(Outcome::Next);
                 }
-                Err(Problem::Refused(report)) => {
+                Err(Problem::Refused(report, privacy)) => {
                     let text = report.text("");
                     if report.code == "22023" && text.contains("client_encoding") {
                         return Err(Unreachable::Encoding);
@@ -168,6 +174,10 @@ impl Attempt<'_> {
                     problems.push_str(&format!("{title}{text}"));
                     // Starting up, or shutting down: another one may be well.
                     last = if report.code == "57P03" { Outcome::Next } else { Outcome::Stop };
+                    if privacy != wanted {
+                        // It was without encryption already.
+                        return Ok(last);
+                    }
                 }
             }
         }
@@ -189,8 +199,11 @@ impl Attempt<'_> {
         Outcome::Next
     }
 
-    async fn log_in(&self, link: Link, encrypted: bool) -> Result<Connection, Problem> {
-        let link = if encrypted { self.encrypt(link).await? } else { link };
+    async fn log_in(&self, link: Link, wanted: Privacy) -> Result<Connection, Problem> {
+        let (link, privacy) = match wanted {
+            Privacy::Encrypted => self.encrypt(link).await?,
+            Privacy::Plain => (link, Privacy::Plain),
+        };
         let user = match self.target.user.as_str() {
             "" => link::user_name().ok_or_else(|| {
                 let uid = nix::unistd::geteuid();
@@ -208,17 +221,17 @@ impl Attempt<'_> {
         start.push(0);
         let mut wire = Wire::new(link);
         wire.send_bare(&start).await.map_err(broken)?;
-        prove(&mut wire, &user, &self.target.password).await?;
+        prove(&mut wire, &user, &self.target.password, privacy).await?;
         let mut connection = Connection::new(wire, self.encoding);
         match connection.settle().await {
             Ok(None) => Ok(connection),
-            Ok(Some(report)) => Err(Problem::Refused(report)),
+            Ok(Some(report)) => Err(Problem::Refused(Box::new(report), privacy)),
             Err(error) => Err(broken(error)),
         }
     }
 
     /// Asks the server to encrypt. The stream stays as it is when the server will not, and need not.
-    async fn encrypt(&self, mut link: Link) -> Result<Link, Problem> {
+    async fn encrypt(&self, mut link: Link) -> Result<(Link, Privacy), Problem> {
         let request = [8u32.to_be_bytes(), SSL_REQUEST.to_be_bytes()].concat();
         link.write_all(&request).await.map_err(broken)?;
         link.flush().await.map_err(broken)?;
@@ -226,9 +239,10 @@ impl Attempt<'_> {
         match link.read_u8().await.map_err(broken)? {
             b'S' => {
                 let encrypted = self.secure.wrap(link, &self.place.host).await;
-                encrypted.map_err(|why| Problem::Encryption(format!("SSL error: {why}")))
+                let encrypted = encrypted.map_err(|why| Problem::Encryption(format!("SSL error: {why}")))?;
+                Ok((encrypted, Privacy::Encrypted))
             }
-            b'N' if self.target.encrypt == Encrypt::Gladly => Ok(link),
+            b'N' if self.target.encrypt == Encrypt::Gladly => Ok((link, Privacy::Plain)),
             b'N' => Err(Problem::Broken("server does not support SSL, but SSL was required\n".to_owned())),
             other => {
                 let other = char::from(other);
@@ -266,14 +280,14 @@ impl Door<'_> {
 }
 
 /// Proves to the server that we know the password, in the way that it asks for.
-async fn prove(wire: &mut Wire, user: &str, password: &str) -> Result<(), Problem> {
+async fn prove(wire: &mut Wire, user: &str, password: &str, privacy: Privacy) -> Result<(), Problem> {
     let refused = |why: &str| Problem::Broken(format!("{why}\n"));
     let mut scram: Option<ScramSha256> = None;
     loop {
         let (tag, body) = wire.receive(SHORT).await.map_err(broken)?;
         match tag {
             b'R' => {}
-            b'E' => return Err(Problem::Refused(Report::read(&body))),
+            b'E' => return Err(Problem::Refused(Box::new(Report::read(&body)), privacy)),
             b'N' | b'v' => continue,
             tag => {
                 let tag = char::from(tag);

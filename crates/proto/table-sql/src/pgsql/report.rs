@@ -103,8 +103,7 @@ fn show_position(text: &mut String, query: &str, position: usize) {
     let head = format!("LINE {number}: {cut_before}");
     let width = head.len() + at - start;
     let line = line.replace('\t', " ");
-    // Writing to a String cannot fail.
-    let _ = write!(text, "{head}{line}{cut_after}\n{:width$}^\n", "");
+    let _infallible = write!(text, "{head}{line}{cut_after}\n{:width$}^\n", "");
 }
 
 #[cfg(test)]

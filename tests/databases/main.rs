@@ -1,0 +1,16 @@
+//! Tables in databases, against real servers: MariaDB and PostgreSQL from Debian's packages, which the tests start for
+//! themselves with data of their own, and SQLite.
+//!
+//! What the tables promise is tested in this process (`mysql`, `pgsql`, `sqlite`); that answers, exit codes and warnings
+//! are those of Debian's Postfix, with its postmap(1) beside ours (`differential`); that mail waits while a server is
+//! down, and nobody else waits for a slow one, with the installed system (`system`).
+
+mod differential;
+mod mysql;
+mod pgsql;
+mod place;
+mod postmap;
+mod random;
+mod server;
+mod sqlite;
+mod system;

@@ -1,0 +1,75 @@
+//! The installed system with its tables in a database.
+
+use std::time::{Duration, Instant};
+
+use harness::System;
+
+use crate::mysql;
+use crate::server::{self, Kind};
+
+const ROWS: &[(&str, &str)] =
+    &[("info@example.com", "alice@localhost"), ("slow@example.com", "alice@localhost")];
+
+/// Settings of a table that is slow for one address.
+fn table(system: &System, port: u16, name: &str) {
+    let query = "query = SELECT goto FROM alias WHERE address = '%s' \
+                 AND IF('%s' = 'slow@example.com', SLEEP(4) = 0, TRUE)\n";
+    let text = format!("hosts = 127.0.0.1:{port}\nretry_interval = 1\n{}{query}", mysql::USER);
+    system.file(&format!("/etc/postfix/{name}.cf"), &text);
+}
+
+harness::scenario! {
+    fn mail_waits_for_a_database(system) {
+        let test = "mail_waits_for_a_database";
+        let Some(mut server) = server::start(test, Kind::MariaDb, &mysql::contents(ROWS)) else {
+            harness::isolation::skip_inside("MariaDB is not there (scripts/test puts it there)");
+            return;
+        };
+        for name in ["direct", "proxied"] {
+            table(system, server.port, name);
+        }
+        for maps in ["mysql:/etc/postfix/direct.cf", "proxy:mysql:/etc/postfix/proxied.cf"] {
+            system.main_cf(&format!(
+                "virtual_alias_domains = example.com\nvirtual_alias_maps = {maps}\nmydestination = localhost\n\
+                 smtpd_recipient_restrictions = reject_unauth_destination\nsmtpd_peername_lookup = no\n"
+            ));
+            system.start();
+            let ask = |client: &mut harness::SmtpClient, address: &str| {
+                client.command("MAIL FROM:<sender@example.net>");
+                let reply = client.command(&format!("RCPT TO:<{address}>"));
+                client.command("RSET");
+                reply.code
+            };
+            let mut client = system.smtp();
+            client.command("EHLO client.example.net");
+            assert_eq!(ask(&mut client, "info@example.com"), 250, "{maps}");
+            assert_eq!(ask(&mut client, "nobody@example.com"), 550, "{maps}");
+            // Another client asks for what takes long; this one does not notice.
+            let mut other = system.smtp();
+            other.command("EHLO other.example.net");
+            let slow = std::thread::spawn(move || {
+                let begin = Instant::now();
+                (ask(&mut other, "slow@example.com"), begin.elapsed())
+            });
+            std::thread::sleep(Duration::from_millis(500));
+            let begin = Instant::now();
+            assert_eq!(ask(&mut client, "info@example.com"), 250, "{maps}");
+            assert!(begin.elapsed() < Duration::from_secs(2), "{maps}: {:?}", begin.elapsed());
+            let (code, elapsed) = slow.join().expect("the other client");
+            assert!(code == 250 && elapsed > Duration::from_secs(3), "{maps}: {code} {elapsed:?}");
+            // Without the database nobody knows, and the client has to come again.
+            server.kill();
+            let mark = system.mark();
+            assert_eq!(ask(&mut client, "info@example.com"), 451, "{maps}");
+            system.wait_for_log_since(mark, "connect to mysql server 127.0.0.1:[0-9]+: Can't connect to server");
+            server.start(&[]);
+            std::thread::sleep(Duration::from_millis(2100));
+            assert_eq!(ask(&mut client, "info@example.com"), 250, "{maps}");
+            let text = format!("Subject: by way of {maps}\n\ntext\n");
+            system.submit("sender@example.net", &["info@example.com"], &text);
+            let subject = format!("by way of {maps}");
+            system.wait_until("the mail is there", || system.mailbox("alice").contains(&subject));
+            system.stop();
+        }
+    }
+}
