@@ -3,11 +3,17 @@
 //! The server greets with the queue id it has chosen; the client sends [`flags`] and then the message as queue file
 //! records, of which `End` is the last; the server answers with a [`Status`] and a reason. The server reads everything up
 //! to `End` even when it has long since given up, so a client may write without reading.
+//!
+//! In Postfix a connection carries one message. Our clients offer to use it for more ([`flags::KEEP`]); a server that
+//! agrees says so with the status, and greets with another queue id when the client asks for one. What goes wrong on the
+//! way there costs nothing: no message has been sent yet.
+
+use std::time::Duration;
 
 use queue::RecordType;
 use queue::record::{self, Decoded};
 
-use crate::{Attrs, Error, Result, Stream};
+use crate::{Attrs, Error, Result, Spare, Stream};
 
 /// The greeting.
 pub const PROTOCOL: &str = "cleanup_protocol";
@@ -49,6 +55,8 @@ pub mod flags {
     pub const AUTOUTF8: u32 = 1 << 9;
     /// The sender asked for REQUIRETLS.
     pub const REQTLS: u32 = 1 << 10;
+    /// Beyond Postfix: the client will use the connection for another message, if the server stays.
+    pub const KEEP: u32 = 1 << 30;
     /// All content inspection.
     pub const FILTER_ALL: u32 = FILTER | MILTER;
     /// For mail from outside.
@@ -190,6 +198,40 @@ pub struct Reply {
 pub struct Submission {
     stream: Stream,
     queue_id: String,
+    /// Where the connection goes when the message is done.
+    spare: Option<Spare>,
+}
+
+/// A program's way to hand many messages to cleanup(8), over connections that it uses again. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Submitter {
+    path: String,
+    spare: Spare,
+}
+
+impl Submitter {
+    /// Over the service socket (usually `public/cleanup`), with connections that wait for `idle` (`ipc_idle`) for their
+    /// next message.
+    pub fn new(path: impl Into<String>, idle: Duration) -> Self {
+        Self { path: path.into(), spare: Spare::new(idle) }
+    }
+
+    /// Starts a message.
+    pub async fn open(&self, flags: u32) -> Result<Submission> {
+        let flags = flags | flags::KEEP;
+        while let Some(mut stream) = self.spare.take() {
+            stream.queue(&Attrs::new().int(ANOTHER, 1));
+            if stream.flush().await.is_ok()
+                && let Ok(mut submission) = Submission::start(stream, flags).await
+            {
+                submission.spare = Some(self.spare.clone());
+                return Ok(submission);
+            }
+        }
+        let mut submission = Submission::open(&self.path, flags).await?;
+        submission.spare = Some(self.spare.clone());
+        Ok(submission)
+    }
 }
 
 impl Submission {
@@ -208,7 +250,7 @@ impl Submission {
         let queue_id = String::from_utf8(greeting.text("queue_id")?.to_vec());
         let queue_id = queue_id.ok().filter(|id| queue::QueueId::parse(id).is_some());
         stream.queue(&Attrs::new().int("flags", flags));
-        Ok(Self { stream, queue_id: queue_id.ok_or(Error::Malformed("queue_id"))? })
+        Ok(Self { stream, queue_id: queue_id.ok_or(Error::Malformed("queue_id"))?, spare: None })
     }
 
     /// The message's queue id.
@@ -252,11 +294,15 @@ impl Submission {
         self.stream.flush().await?;
         let reply = self.stream.receive().await?;
         let status = Status(reply.flags("status")?);
-        Ok(Reply { status, reason: reply.text("reason")?.to_vec() })
+        let reason = reply.text("reason")?.to_vec();
+        if let Some(spare) = self.spare.filter(|_| reply.number(STAYS).is_ok_and(|number| number == 1)) {
+            spare.put(self.stream);
+        }
+        Ok(Reply { status, reason })
     }
 
     /// Changes how long a single read or write may take.
-    pub fn set_timeout(&mut self, timeout: std::time::Duration) {
+    pub fn set_timeout(&mut self, timeout: Duration) {
         self.stream.set_timeout(timeout);
     }
 }
@@ -267,13 +313,14 @@ pub struct Intake {
     stream: Stream,
     /// The size of the record that was handed out last; it is still in the stream's buffer.
     taken: usize,
+    offers_more: bool,
 }
 
 impl Intake {
     /// Greets a client with the queue id. The client's [`flags`] come next.
     pub async fn greet(mut stream: Stream, queue_id: &str) -> Result<Self> {
         stream.send(&Attrs::new().str("protocol", PROTOCOL).str("queue_id", queue_id)).await?;
-        Ok(Self { stream, taken: 0 })
+        Ok(Self { stream, taken: 0, offers_more: false })
     }
 
     /// What the client asks for.
@@ -281,7 +328,14 @@ impl Intake {
         if self.stream.pending().is_empty() {
             self.stream.fill_up_to(FIRST_READ).await?;
         }
-        self.stream.receive().await?.flags("flags")
+        let flags = self.stream.receive().await?.flags("flags")?;
+        self.offers_more = flags & flags::KEEP != 0;
+        Ok(flags & !flags::KEEP)
+    }
+
+    /// Whether the client will use the connection for another message.
+    pub fn offers_more(&self) -> bool {
+        self.offers_more
     }
 
     /// The next record, which stays valid until the next call.
@@ -303,13 +357,36 @@ impl Intake {
 
     /// Tells the client how it ended.
     pub async fn reply(mut self, reply: &Reply) -> Result<()> {
-        let attrs = Attrs::new().int("status", reply.status.0).str("reason", &reply.reason);
-        self.stream.send(&attrs).await
+        self.stream.send(&reply.to_attrs()).await
+    }
+
+    /// The same, and that the server waits for another message; only for a client that [offers](Self::offers_more) it.
+    pub async fn reply_and_stay(mut self, reply: &Reply) -> Result<Stream> {
+        self.stream.consume(self.taken);
+        self.stream.send(&reply.to_attrs().int(STAYS, 1)).await?;
+        Ok(self.stream)
     }
 
     /// Changes how long a single read or write may take.
-    pub fn set_timeout(&mut self, timeout: std::time::Duration) {
+    pub fn set_timeout(&mut self, timeout: Duration) {
         self.stream.set_timeout(timeout);
+    }
+}
+
+const STAYS: &str = "stays";
+const ANOTHER: &str = "another";
+
+impl Reply {
+    fn to_attrs(&self) -> Attrs {
+        Attrs::new().int("status", self.status.0).str("reason", &self.reason)
+    }
+}
+
+/// Receives a client's wish for another queue id; whether one came.
+pub async fn wants_another(stream: &mut Stream) -> Result<bool> {
+    match stream.receive_or_end().await? {
+        Some(wish) => wish.number(ANOTHER).map(|number| number == 1),
+        None => Ok(false),
     }
 }
 
@@ -356,6 +433,45 @@ mod tests {
             let (reply, seen) = tokio::join!(client, server);
             assert_eq!(seen, [(RecordType::Sender, 3), (RecordType::Norm, 100_000), (RecordType::End, 0)]);
             assert_eq!((reply.status, reply.reason.as_slice()), (Status::CONT, &b"5.7.1 no"[..]));
+        });
+    }
+
+    /// Takes a message on a connection.
+    async fn take(stream: Stream, queue_id: &str) -> Result<Stream> {
+        let mut intake = Intake::greet(stream, queue_id).await?;
+        assert_eq!(intake.flags().await?, flags::MASK_EXTERNAL);
+        assert!(intake.offers_more());
+        while intake.next().await?.0 != RecordType::End {}
+        intake.reply_and_stay(&Reply { status: Status::OK, reason: Vec::new() }).await
+    }
+
+    #[test]
+    fn a_connection_carries_more_messages_while_its_server_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cleanup");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, async move {
+            let listener = tokio::net::UnixListener::bind(&path).unwrap();
+            let server = tokio::task::spawn_local(async move {
+                for ids in [["A1", "A2"], ["B1", "B2"]] {
+                    let (socket, _) = listener.accept().await.unwrap();
+                    let mut stream = take(Stream::new(socket).unwrap(), ids[0]).await.unwrap();
+                    assert!(wants_another(&mut stream).await.unwrap());
+                    stream = take(stream, ids[1]).await.unwrap();
+                    // It goes when it is asked for a third.
+                    assert!(wants_another(&mut stream).await.unwrap());
+                }
+            });
+            let submitter = Submitter::new(path.to_str().unwrap(), Duration::from_secs(5));
+            for id in ["A1", "A2", "B1", "B2"] {
+                let mut submission = submitter.open(flags::MASK_EXTERNAL).await.unwrap();
+                assert_eq!(submission.queue_id(), id);
+                submission.record(RecordType::End, b"").await.unwrap();
+                assert!(submission.finish().await.unwrap().status.is_ok());
+            }
+            // The fifth finds nobody.
+            assert!(submitter.open(flags::MASK_EXTERNAL).await.is_err());
+            server.await.unwrap();
         });
     }
 }

@@ -20,6 +20,7 @@ pub mod flush;
 pub mod master;
 pub mod recipient;
 pub mod rewrite;
+mod spare;
 mod stream;
 pub mod tlsmgr;
 pub mod trigger;
@@ -28,6 +29,7 @@ pub mod verify;
 pub use attrs::Attrs;
 pub use client::Client;
 pub use recipient::Recipient;
+pub use spare::Spare;
 pub use stream::Stream;
 
 /// Why a conversation with an internal service failed.

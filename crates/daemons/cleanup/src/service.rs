@@ -4,7 +4,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use daemon::{Clients, Connection, Control, Fatal, Service, Startup};
-use ipc::cleanup::{Intake as Session, Status};
+use ipc::Stream;
+use ipc::cleanup::{self, Intake as Session, Status};
 use queue::{Draft, QueueName, RecordType};
 
 use crate::config::{CleanupParams, Config, Tables};
@@ -58,48 +59,73 @@ impl Service for Cleanup {
     }
 
     async fn serve(self: Rc<Self>, connection: Connection) {
-        let Some(stream) = connection.into_stream() else { return };
-        self.retire_when_tables_change();
-        if let Some(flow) = &self.flow {
-            flow.take().await;
+        let Some(mut stream) = connection.into_stream() else { return };
+        loop {
+            self.retire_when_tables_change();
+            if let Some(flow) = &self.flow {
+                flow.take().await;
+            }
+            let Some(kept) = serve(&self.cx, stream, self.control.get()).await else { return };
+            stream = kept;
         }
-        serve(&self.cx, stream).await;
     }
 }
 
 impl Cleanup {
     fn retire_when_tables_change(&self) {
-        if let (Some(table), Some(control)) = (self.env.changed_table(), self.control.get()) {
+        if let (Some(table), Some(control)) = (self.env.changed_table(), self.control.get())
+            && !control.is_retiring()
+        {
             log::info!("table {table} has changed -- restarting");
             control.retire();
         }
     }
 }
 
-/// Takes one message from a client.
-pub async fn serve(cx: &Rc<Context>, stream: ipc::Stream) {
+/// Takes one message from a client, and gives back the connection if the client has another. Without `control` it is
+/// for one message.
+pub async fn serve(cx: &Rc<Context>, stream: Stream, control: Option<&Control>) -> Option<Stream> {
+    let mut stream = take(cx, stream, control).await?;
+    match control?.rest(stream.closed()).await {
+        Some(()) => cleanup::wants_another(&mut stream).await.ok()?.then_some(stream),
+        None => None,
+    }
+}
+
+async fn take(cx: &Rc<Context>, stream: Stream, control: Option<&Control>) -> Option<Stream> {
     let _session = cx.intake.enter();
     let draft = create(cx).await;
     let mut message = Message::new(Rc::clone(cx), draft);
     let mut session = match Session::greet(stream, message.queue_id()).await {
         Ok(session) => session,
-        Err(fault) => return log::debug!("{}: client went away: {fault}", message.queue_id()),
+        Err(fault) => {
+            log::debug!("{}: client went away: {fault}", message.queue_id());
+            return None;
+        }
     };
     session.set_timeout(cx.config.params.ipc_timeout);
-    receive(&mut session, &mut message).await;
+    let is_complete = receive(&mut session, &mut message).await;
     let reply = message.finish().await;
-    if let Err(fault) = session.reply(&reply).await {
+    let is_kept =
+        is_complete && session.offers_more() && control.is_some_and(|control| !control.is_retiring());
+    let sent = match is_kept {
+        true => session.reply_and_stay(&reply).await.map(Some),
+        false => session.reply(&reply).await.map(|()| None),
+    };
+    sent.unwrap_or_else(|fault| {
         log::debug!("client went away: {fault}");
-    }
+        None
+    })
 }
 
-async fn receive(session: &mut Session, message: &mut Message) {
+/// Whether the client said all there is, so that what comes next is another message.
+async fn receive(session: &mut Session, message: &mut Message) -> bool {
     match session.flags().await {
         Ok(flags) => message.control(flags),
         Err(_) => {
             message.control(0);
             message.fail(Status::BAD);
-            return;
+            return false;
         }
     }
     // What is left of a message that will not be accepted is read nevertheless: the client does not listen before.
@@ -113,14 +139,14 @@ async fn receive(session: &mut Session, message: &mut Message) {
                 if message.is_ok() {
                     message.fail(Status::BAD);
                 }
-                return;
+                return false;
             }
         };
         if message.is_ok() {
             message.record(kind, data).await;
         }
         if kind == RecordType::End || message.is_out_of_step() {
-            return;
+            return kind == RecordType::End && !message.is_out_of_step();
         }
     }
 }

@@ -45,7 +45,9 @@ fn messages_side_by_side() {
         for size in 0..40 {
             let (client, server) = UnixStream::pair().unwrap();
             let cx = Rc::clone(&rig.cx);
-            tokio::task::spawn_local(async move { service::serve(&cx, Stream::new(server).unwrap()).await });
+            tokio::task::spawn_local(
+                async move { service::serve(&cx, Stream::new(server).unwrap(), None).await },
+            );
             clients.push(tokio::task::spawn_local(async move {
                 let mut submission =
                     Submission::start(Stream::new(client).unwrap(), flags::MASK_EXTERNAL).await.unwrap();
@@ -79,7 +81,7 @@ fn a_client_that_goes_away_leaves_nothing() {
             send(&mut submission, &ENVELOPE).await;
             submission.flush().await.unwrap();
         };
-        tokio::join!(client, service::serve(&rig.cx, Stream::new(server).unwrap()));
+        tokio::join!(client, service::serve(&rig.cx, Stream::new(server).unwrap(), None));
     });
     assert_eq!(files(&rig), 0);
 }
@@ -100,7 +102,7 @@ fn the_rest_of_a_bad_message_is_read() {
             send(&mut submission, &[(RecordType::Extracted, b""), (RecordType::End, b"")]).await;
             submission.finish().await.unwrap()
         };
-        tokio::join!(client, service::serve(&rig.cx, Stream::new(server).unwrap())).0
+        tokio::join!(client, service::serve(&rig.cx, Stream::new(server).unwrap(), None)).0
     });
     assert_eq!(reply.status, Status::SIZE);
     assert_eq!(files(&rig), 0);
@@ -122,7 +124,7 @@ fn stale_logs_are_removed() {
             assert!(submission.finish().await.unwrap().status.is_ok());
             assert!(!log.exists());
         };
-        tokio::join!(client, service::serve(&rig.cx, Stream::new(server).unwrap()));
+        tokio::join!(client, service::serve(&rig.cx, Stream::new(server).unwrap(), None));
     });
 }
 

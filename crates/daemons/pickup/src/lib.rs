@@ -17,7 +17,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use daemon::{Clients, Connection, Fatal, Service, Startup};
-use ipc::cleanup::{Submission, flags};
+use ipc::cleanup::{Submission, Submitter, flags};
 use queue::{QueueName, Spool, maildrop};
 
 use crate::copy::{Fate, Mail};
@@ -25,7 +25,7 @@ use crate::copy::{Fate, Mail};
 conf::param_set! {
     /// What pickup(8) reads.
     pub struct PickupParams {
-        myhostname, mail_name, mail_owner, cleanup_service_name, content_filter, receive_override_options,
+        myhostname, mail_name, mail_owner, cleanup_service_name, ipc_idle, content_filter, receive_override_options,
         line_length_limit, queue_directory, smtputf8_enable, smtputf8_autodetect_classes, info_log_address_format
     }
 }
@@ -49,6 +49,7 @@ pub struct Pickup {
     spool: Spool,
     owner: u32,
     cleanup_flags: u32,
+    cleanup: Submitter,
     state: Cell<State>,
 }
 
@@ -74,7 +75,10 @@ impl Service for Pickup {
             .parse(&params.receive_override_options)
             .map_err(|error| Fatal::new(format!("receive_override_options: {error}")))?;
         let cleanup_flags = (flags::BOUNCE | flags::MASK_EXTERNAL) & !left_out;
-        Ok(Self { spool: startup.spool()?, owner, cleanup_flags, params, state: Cell::new(State::Idle) })
+        let path = format!("public/{}", params.cleanup_service_name);
+        let cleanup = Submitter::new(path, params.ipc_idle);
+        let state = Cell::new(State::Idle);
+        Ok(Self { spool: startup.spool()?, owner, cleanup_flags, cleanup, params, state })
     }
 
     async fn serve(self: Rc<Self>, _wakeup: Connection) {
@@ -170,11 +174,13 @@ impl Pickup {
 
     // Mail that waits in maildrop is safe there; cleanup may be starting.
     async fn open_cleanup(&self, cleanup_flags: u32) -> Option<Submission> {
-        let path = format!("public/{}", self.params.cleanup_service_name);
         for _ in 0..ATTEMPTS {
-            match Submission::open(&path, cleanup_flags).await {
+            match self.cleanup.open(cleanup_flags).await {
                 Ok(submission) => return Some(submission),
-                Err(error) => log::warning!("connect to {path}: {error}"),
+                Err(error) => {
+                    let service = &self.params.cleanup_service_name;
+                    log::warning!("connect to public/{service}: {error}");
+                }
             }
             tokio::time::sleep(PAUSE).await;
         }

@@ -14,7 +14,8 @@ use crate::scheduler::{EntryId, Report, TransportId};
 pub(crate) async fn deliver(manager: Rc<Manager>, transport: TransportId) {
     let name = bytes::show(manager.scheduler.borrow().transport_name(transport)).to_string();
     let path = format!("private/{name}");
-    let (mut stream, mut is_known) = match manager.agents.take(transport) {
+    let agents = manager.agents(transport);
+    let (mut stream, mut is_known) = match agents.take() {
         Some(stream) => (stream, true),
         None => match connect(&manager, &path, &name).await {
             Ok(stream) => (stream, false),
@@ -32,7 +33,7 @@ pub(crate) async fn deliver(manager: Rc<Manager>, transport: TransportId) {
     // Only now: while the agent was being waited for, something more urgent may have come.
     let Some(entry) = manager.schedule(|scheduler| scheduler.select(transport)) else {
         if is_known {
-            manager.agents.put(transport, stream);
+            agents.put(stream);
         }
         return;
     };
@@ -68,7 +69,7 @@ pub(crate) async fn deliver(manager: Rc<Manager>, transport: TransportId) {
     };
     // The agent is ready first: it may be the one that the next delivery waits for.
     if stays {
-        manager.agents.put(transport, stream);
+        agents.put(stream);
     } else {
         drop(stream);
     }

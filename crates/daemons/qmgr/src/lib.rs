@@ -5,8 +5,7 @@
 //!
 //! - [`scheduler`]: which message goes where when, without sockets, files or a clock.
 //! - [`scan`] finds files, [`active`] takes them up and ends them, [`read`] reads their envelopes, [`resolve`] finds the
-//!   routes of their recipients, [`deliver`] talks to delivery agents, [`agents`] keeps those that
-//!   wait for more, [`bounce`] to the services that report.
+//!   routes of their recipients, [`deliver`] talks to delivery agents, [`bounce`] to the services that report.
 //! - [`manager`] drives all of them on one event loop: a delivery is a task, and none of them waits for another.
 //!
 //! # Trust
@@ -29,7 +28,6 @@
 //! master starts another.
 
 mod active;
-mod agents;
 mod bounce;
 mod deliver;
 mod flow;

@@ -1,6 +1,7 @@
 //! The program around the scheduler: one task that drives it, one task for each delivery and each report.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::fs::File;
 use std::future::Future;
 use std::pin::pin;
@@ -10,17 +11,16 @@ use std::time::{Duration, Instant, SystemTime};
 use address::AddressForm;
 use daemon::{Clients, Connection, Control, Fatal, OnReload, Service, Startup};
 use delivery::Reporter;
-use ipc::Recipient;
 use ipc::rewrite::Rewriter;
+use ipc::{Recipient, Spare};
 use queue::{QueueName, Spool, reason};
 use tokio::sync::Notify;
 
-use crate::agents::Agents;
 use crate::flow::Flow;
 use crate::params::Params;
 use crate::resolve::ProbeCount;
 use crate::scan::{Scan, Wish, Wishes};
-use crate::scheduler::{Action, Scheduler};
+use crate::scheduler::{Action, Scheduler, TransportId};
 use crate::{active, deliver, moved, read};
 
 /// How many messages are taken up before others get their turn.
@@ -39,7 +39,8 @@ pub struct Manager {
     pub(crate) scheduler: RefCell<Scheduler>,
     pub(crate) spool: Spool,
     pub(crate) rewriter: Rewriter,
-    pub(crate) agents: Agents,
+    /// Agents that wait for another request, by transport.
+    agents: RefCell<HashMap<TransportId, Spare>>,
     pub(crate) reporter: Reporter,
     pub(crate) deferred_transports: Vec<Vec<u8>>,
     pub(crate) probes: ProbeCount,
@@ -80,7 +81,7 @@ impl Manager {
             scheduler: RefCell::new(scheduler(&params, &main, Rc::clone(&bad_settings))),
             spool: startup.spool()?,
             rewriter: Rewriter::with_limits(rewrite, params.qmgr_ipc_timeout, params.ipc_ttl),
-            agents: Agents::new(params.ipc_idle),
+            agents: RefCell::default(),
             reporter: Reporter::new(&main, &env, "", "")?,
             deferred_transports: params.deferred_transports(),
             probes: ProbeCount::new(),
@@ -106,6 +107,12 @@ impl Manager {
         let result = tell(&mut scheduler);
         self.changed.notify_one();
         result
+    }
+
+    /// Agents of a transport that wait for another request.
+    pub(crate) fn agents(&self, transport: TransportId) -> Spare {
+        let mut agents = self.agents.borrow_mut();
+        agents.entry(transport).or_insert_with(|| Spare::new(self.params.ipc_idle)).clone()
     }
 
     /// Starts a task. If it panics, the process ends: the scheduler waits for news that would never come.

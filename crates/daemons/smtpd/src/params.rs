@@ -8,7 +8,7 @@ conf::param_set! {
         message_size_limit, queue_minfree, recipient_delimiter, double_bounce_sender, smtputf8_enable,
         strict_smtputf8, smtputf8_autodetect_classes, default_verp_delimiters, verp_delimiter_filter,
         parent_domain_matches_subdomains, info_log_address_format, inet_protocols, cleanup_service_name,
-        rewrite_service_name, ipc_timeout, ipc_ttl, notify_classes, bounce_notice_recipient,
+        rewrite_service_name, ipc_idle, ipc_timeout, ipc_ttl, notify_classes, bounce_notice_recipient,
         error_notice_recipient, header_from_format, receive_override_options, content_filter,
         address_verify_sender, address_verify_sender_ttl, address_verify_service_name, address_verify_poll_count,
         address_verify_poll_delay, unverified_sender_defer_code, unverified_sender_reject_code,

@@ -5,7 +5,7 @@ use crate::outgoing::Outgoing;
 use crate::params::Settings;
 use ipc::Client;
 use ipc::anvil::{Counts, Event, Monitor};
-use ipc::cleanup::Submission;
+use ipc::cleanup::Submitter;
 use ipc::rewrite::{Rewriter, Rule};
 use ipc::verify::AddressStatus;
 use nix::sys::statvfs::statvfs;
@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 pub struct Services {
     rewriter: Rewriter,
     anvil: Mutex<Monitor>,
-    cleanup: String,
+    cleanup: Submitter,
     fast_flush: fast_flush::Sites,
     verify: Mutex<Client>,
 }
@@ -35,7 +35,7 @@ impl Services {
                 settings.ipc_ttl,
             ),
             anvil: Mutex::new(Monitor::new("private/anvil")),
-            cleanup: format!("public/{}", settings.cleanup_service_name),
+            cleanup: Submitter::new(format!("public/{}", settings.cleanup_service_name), settings.ipc_idle),
             fast_flush: fast_flush::Sites::open(main, env)?,
             verify: Mutex::new(
                 Client::new(
@@ -84,7 +84,7 @@ impl Outside for Services {
     }
 
     fn open_mail(&self, flags: u32) -> Answer<'_, ipc::Result<Outgoing>> {
-        Box::pin(async move { Ok(Outgoing::Cleanup(Submission::open(&self.cleanup, flags).await?)) })
+        Box::pin(async move { Ok(Outgoing::Cleanup(self.cleanup.open(flags).await?)) })
     }
 
     fn verify<'a>(&'a self, address: &'a [u8]) -> Answer<'a, Option<(AddressStatus, Vec<u8>)>> {
