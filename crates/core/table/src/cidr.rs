@@ -104,12 +104,8 @@ impl CidrPattern {
         address.network(self.length) == self.network
     }
 
-    pub(crate) fn is_same_family(&self, address: Address) -> bool {
-        std::mem::discriminant(&self.network) == std::mem::discriminant(&address)
-    }
-
-    pub(crate) fn key(&self) -> (u32, Address) {
-        (self.length, self.network)
+    pub(crate) fn network(&self) -> (Address, u32) {
+        (self.network, self.length)
     }
 }
 

@@ -8,6 +8,7 @@ mod memory;
 mod pattern;
 mod pcre;
 mod proxy;
+mod ranges;
 mod regexp;
 mod system;
 
