@@ -46,5 +46,5 @@ pub use open::{Backend, OnFailure, Opened, Opener, Opening, reason};
 pub use table::Table;
 pub use types::TYPES;
 
-/// What `strerror(3)` says when nothing is known about an error.
-pub(crate) const NO_ERROR: &str = "Success";
+/// What stands in messages in place of the system's words for an error, when there are none.
+pub const NO_ERROR: &str = "Application error";

@@ -84,7 +84,7 @@ fn lookup(job: &Job<'_>, table: &Table, key: &[u8]) -> Result<Option<Vec<u8>>, F
 }
 
 fn warn_empty_value(table: &Table, key: &[u8]) {
-    let (name, key) = (table.name(), String::from_utf8_lossy(key));
+    let (name, key) = (table.name(), bytes::show(key));
     log::warning!("table {name}: key {key}: empty string result is not allowed");
     log::warning!("table {name} should return NO RESULT in case of NOT FOUND");
 }
