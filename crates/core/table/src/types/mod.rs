@@ -1,6 +1,7 @@
 //! The built-in table types.
 
 mod basic;
+mod batch;
 mod cidr;
 mod combined;
 mod index;
