@@ -30,6 +30,8 @@ pub(crate) fn standard_input(job: &Job<'_>) -> Result<u8, Fatal> {
     let mut tables: Vec<Option<Table>> = job.options.tables.iter().map(|_| None).collect();
     let mut found = false;
     let mut visit = |key: &[u8]| -> Result<(), Fatal> {
+        // COMPAT: a key ends at its first NUL, as all text does in Postfix.
+        let key = until_nul(key);
         for (slot, argument) in tables.iter_mut().zip(&job.options.tables) {
             let table = match slot {
                 Some(table) => table,
@@ -67,6 +69,11 @@ pub(crate) fn lines(
         }
         visit(line.strip_suffix(b"\n").unwrap_or(&line))?;
     }
+}
+
+/// What is before the first NUL.
+pub(crate) fn until_nul(text: &[u8]) -> &[u8] {
+    bytes::split_once(text, 0).map_or(text, |(before, _)| before)
 }
 
 fn lookup(job: &Job<'_>, table: &Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fatal> {
