@@ -1,6 +1,6 @@
 //! Which rules of a large file can match a subject at all.
 //!
-//! Most patterns have a text that every match contains ([`required`](super::required)). All those texts are looked for
+//! Most patterns have a text that every match contains ([`mod@super::required`]). All those texts are looked for
 //! in one pass over the subject, and a rule whose text is not there is not tried. What remains is tried in the order of
 //! the file, so that the answer is the same; a rule that is left out cannot have matched.
 
