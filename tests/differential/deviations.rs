@@ -36,9 +36,11 @@ const RULES: &[(&str, On, &str, &str)] = &[
     (
         "map-create-text",
         On::Both,
-        r"(unsupported dictionary type: texthash does not support bulk-mode creation\.|no 'map create' support for this type: texthash)$",
+        r"(unsupported dictionary type: \w+ does not support bulk-mode creation\.|no 'map create' support for this type: \w+)$",
         "no creation",
     ),
+    ("one-of-text", On::Both, r"specify only one of -.*$", "specify only one"),
+    ("@alias-domain", On::Ours, r"name must be local and have no domain$", "name must be local"),
     (
         "cdb-change-text",
         On::Both,

@@ -1,5 +1,6 @@
 //! The calls into the C library.
 
+use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char, c_int, c_uint};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -21,7 +22,8 @@ pub(crate) fn message(code: i32) -> String {
     text.to_string_lossy().into_owned()
 }
 
-/// An LMDB environment with its unnamed database, and at most one transaction that outlives a call.
+/// An LMDB environment with its unnamed database, and at most one transaction that outlives a call, besides the one that
+/// is kept for the next reader.
 ///
 /// The pointers make this type neither `Send` nor `Sync`, as LMDB requires of transactions.
 pub(crate) struct Raw {
@@ -30,6 +32,8 @@ pub(crate) struct Raw {
     fd: c_int,
     /// The bulk transaction, or null.
     bulk: *mut sys::MDB_txn,
+    /// A read transaction that is reset: it refers to nothing in the file, and needs only to be renewed. Or null.
+    reader: Cell<*mut sys::MDB_txn>,
     read_only: bool,
     // LMDB keeps a pointer to the path for its messages.
     _path: Box<CStr>,
@@ -42,7 +46,15 @@ impl Raw {
         let mut env = ptr::null_mut();
         // SAFETY: `env` receives a new environment.
         check(unsafe { sys::mdb_env_create(&mut env) })?;
-        let mut raw = Self { env, dbi: 0, fd: -1, bulk: ptr::null_mut(), read_only, _path: path };
+        let mut raw = Self {
+            env,
+            dbi: 0,
+            fd: -1,
+            bulk: ptr::null_mut(),
+            reader: Cell::new(ptr::null_mut()),
+            read_only,
+            _path: path,
+        };
         raw.prepare(map_size)?;
         Ok(raw)
     }
@@ -182,6 +194,17 @@ impl Raw {
         })
     }
 
+    /// Stores an entry with a key beyond all others, in the bulk transaction.
+    pub(crate) fn append(&mut self, key: &[u8], value: &[u8]) -> Result<(), i32> {
+        let dbi = self.dbi;
+        self.with_transaction(false, |txn| {
+            let mut key = value_of(key);
+            let mut value = value_of(value);
+            // SAFETY: the transaction is live; LMDB copies key and value.
+            result(unsafe { sys::mdb_put(txn, dbi, &mut key, &mut value, sys::MDB_APPEND) })
+        })
+    }
+
     pub(crate) fn delete(&mut self, key: &[u8]) -> Result<bool, i32> {
         let dbi = self.dbi;
         self.with_transaction(false, |txn| {
@@ -222,15 +245,39 @@ impl Raw {
             }
             return answer;
         }
-        let txn = self.transaction(is_read)?;
+        if is_read {
+            return self.with_reader(request);
+        }
+        let txn = self.transaction(false)?;
         let answer = request(txn);
-        if is_read || answer.is_err() {
+        if answer.is_err() {
             // SAFETY: the transaction is live and not used again.
             unsafe { sys::mdb_txn_abort(txn) };
             return answer;
         }
         // SAFETY: the transaction is live; committing frees it, whatever the result.
         result(unsafe { sys::mdb_txn_commit(txn) })?;
+        answer
+    }
+
+    fn with_reader<T>(&self, request: impl FnOnce(*mut sys::MDB_txn) -> Result<T, i32>) -> Result<T, i32> {
+        let kept = self.reader.replace(ptr::null_mut());
+        let txn = match kept.is_null() {
+            true => self.transaction(true)?,
+            false => kept,
+        };
+        if !kept.is_null()
+            // SAFETY: the transaction was reset, and its environment is open.
+            && let Err(code) = result(unsafe { sys::mdb_txn_renew(txn) })
+        {
+            // SAFETY: the transaction is reset and not used again.
+            unsafe { sys::mdb_txn_abort(txn) };
+            return Err(code);
+        }
+        let answer = request(txn);
+        // SAFETY: the transaction is live, and its cursors are closed; nothing uses it until it is renewed.
+        unsafe { sys::mdb_txn_reset(txn) };
+        self.reader.set(txn);
         answer
     }
 
@@ -243,10 +290,12 @@ impl Raw {
     }
 
     fn abandon(&mut self) {
-        let txn = std::mem::replace(&mut self.bulk, ptr::null_mut());
-        if !txn.is_null() {
-            // SAFETY: the transaction was live and cannot be reached any more.
-            unsafe { sys::mdb_txn_abort(txn) };
+        for txn in [std::mem::replace(&mut self.bulk, ptr::null_mut()), self.reader.replace(ptr::null_mut())]
+        {
+            if !txn.is_null() {
+                // SAFETY: the transaction was live or reset, and cannot be reached any more.
+                unsafe { sys::mdb_txn_abort(txn) };
+            }
         }
     }
 }

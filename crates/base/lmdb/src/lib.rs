@@ -178,6 +178,25 @@ impl Database {
         self.attempt(|raw| raw.put(key, value, existing))
     }
 
+    /// Stores an entry behind all others, in a bulk update of entries in the order of their keys' bytes. It costs less than
+    /// [`Database::put`], and the pages get full.
+    pub fn append(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        self.attempt(|raw| raw.append(key, value))
+    }
+
+    /// Makes room for entries of so many bytes in all, at the beginning of a bulk update: it need not begin again then.
+    pub fn reserve(&mut self, size: usize) -> Result<(), Error> {
+        // Pages of the present contents are free only after the update.
+        let present = usize::try_from(self.raw.status()?.st_size).unwrap_or(0);
+        let limit = present.saturating_add(size).saturating_add(MINIMUM_SIZE).min(isize::MAX as usize);
+        if limit <= self.limit {
+            return Ok(());
+        }
+        self.raw.set_map_size(limit).map_err(Error::Code)?;
+        self.limit = limit;
+        self.begin_bulk()
+    }
+
     /// Removes a key; whether it was there.
     pub fn delete(&mut self, key: &[u8]) -> Result<bool, Error> {
         if !self.fits(key) {

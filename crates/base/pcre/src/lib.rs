@@ -32,6 +32,11 @@ impl Options {
     pub const DOLLAR_ENDONLY: Self = Self(sys::PCRE2_DOLLAR_ENDONLY);
     /// `U`: quantifiers are not greedy.
     pub const UNGREEDY: Self = Self(sys::PCRE2_UNGREEDY);
+
+    /// Whether all options of `other` are on.
+    pub fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
 }
 
 impl std::ops::BitXor for Options {

@@ -39,18 +39,9 @@ pub fn create(
     (label, text): (&str, &[u8]),
 ) -> Result<(), String> {
     let table = open(env, (kind, name), Mode::Truncate, flags | Flags::BULK_UPDATE)?;
-    loop {
-        match fill(&table, flags, format, (label, text)) {
-            Err(Error::Restarted) => continue,
-            Err(error) => return Err(write_error(&table, error)),
-            Ok(()) => {}
-        }
-        match table.close() {
-            Err(Error::Restarted) => continue,
-            Err(error) => return Err(write_error(&table, error)),
-            Ok(()) => return Ok(()),
-        }
-    }
+    fill(&table, flags, format, (label, text))
+        .and_then(|()| table.close())
+        .map_err(|error| write_error(&table, error))
 }
 
 /// Adds the entries of a text to `kind:name`, one by one: `postmap -i`. An error is a text for a `fatal:` line.

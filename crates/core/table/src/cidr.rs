@@ -58,6 +58,10 @@ impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::V4(bits) => Ipv4Addr::from_bits(*bits).fmt(f),
+            // As inet_ntop(3) writes what may be an IPv4 address.
+            Self::V6(bits) if (0x1_0000..=u128::from(u32::MAX)).contains(bits) => {
+                write!(f, "::{}", Ipv4Addr::from_bits(*bits as u32))
+            }
             Self::V6(bits) => Ipv6Addr::from_bits(*bits).fmt(f),
         }
     }
@@ -104,12 +108,8 @@ impl CidrPattern {
         address.network(self.length) == self.network
     }
 
-    pub(crate) fn is_same_family(&self, address: Address) -> bool {
-        std::mem::discriminant(&self.network) == std::mem::discriminant(&address)
-    }
-
-    pub(crate) fn key(&self) -> (u32, Address) {
-        (self.length, self.network)
+    pub(crate) fn network(&self) -> (Address, u32) {
+        (self.network, self.length)
     }
 }
 
@@ -143,6 +143,7 @@ mod tests {
             error("10.0.0.1/8"),
             "non-null host address bits in \"10.0.0.1/8\", perhaps you should use \"10.0.0.0/8\" instead"
         );
+        assert!(error("::1.2.3.4/120").ends_with("use \"::1.2.3.0/120\" instead"));
         assert_eq!(error("10.0.0.0/33"), "bad mask length in \"10.0.0.0/33\"");
         assert_eq!(error("10.0.0.0/x"), "bad mask value in \"10.0.0.0/x\"");
         assert_eq!(error("1.2.3"), "bad address pattern: \"1.2.3\"");

@@ -24,9 +24,6 @@ pub enum Error {
         /// `lookup`, `update`, `delete`, or `sequence`.
         operation: &'static str,
     },
-    /// A bulk update ran out of space. There is more space now, and nothing of the update in it: begin again.
-    #[error("update restarted")]
-    Restarted,
     /// The table's file is damaged or cannot be accessed. The text is complete.
     #[error("{0}")]
     Fault(String),

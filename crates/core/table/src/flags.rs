@@ -159,6 +159,6 @@ pub enum Mode {
     Write,
     /// Lookups and updates; the table is created when it does not exist.
     Create,
-    /// A new table that replaces the contents of the old one.
+    /// A new table that replaces the contents of the old one, in one step and when it is closed.
     Truncate,
 }

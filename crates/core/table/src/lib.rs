@@ -27,6 +27,7 @@ mod lines;
 mod list;
 mod local;
 mod macros;
+mod map_search;
 mod maps;
 mod open;
 mod rhs;
@@ -43,10 +44,11 @@ pub use flags::{Flags, Mode};
 pub use fold::{Utf8, casefold};
 pub use list::{DomainList, ListFlags, StringList};
 pub use local::{Entry, LocalFuture, LocalTable, Owner, RemoteTable, Seek, Trust, Update};
+pub use map_search::MapSearch;
 pub use maps::{FindFlags, Found, Maps};
 pub use open::{Backend, OnFailure, Opened, Opener, Opening, reason};
 pub use table::Table;
 pub use types::{LINKED_TYPES, TYPES, link};
 
-/// What `strerror(3)` says when nothing is known about an error.
-pub(crate) const NO_ERROR: &str = "Success";
+/// What stands in messages in place of the system's words for an error, when there are none.
+pub const NO_ERROR: &str = "Application error";

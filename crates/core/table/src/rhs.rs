@@ -1,6 +1,7 @@
 //! Values that are file names: the stored value is the files' content in base64.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -12,8 +13,9 @@ pub(crate) fn files_to_base64(names: &str) -> Result<Vec<u8>, String> {
         if count > 0 {
             content.push(b'\n');
         }
-        let text = fs::read(name).map_err(|error| format!("open {name}: {}", crate::open::reason(&error)))?;
-        content.extend_from_slice(&text);
+        let failed = |what: &str, error| format!("{what} {name}: {}", crate::open::reason(&error));
+        let mut file = File::open(name).map_err(|error| failed("open", error))?;
+        file.read_to_end(&mut content).map_err(|error| failed("read", error))?;
         count += 1;
     }
     if count == 0 {

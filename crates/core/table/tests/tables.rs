@@ -186,6 +186,24 @@ fn networks_match_in_order() {
 }
 
 #[test]
+fn contents_of_files_and_conditions() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("answer");
+    fs::write(&file, "hello\n").unwrap();
+    let file = file.display();
+    for rules in [
+        format!("cidr:{{{{if 10.0.0.0/8}} {{10.1.1.1 {file}}} {{endif}}}}"),
+        format!("regexp:{{{{if /^10/}} {{/1$/ {file}}} {{endif}}}}"),
+        format!("pcre:{{{{if /^10/}} {{/1$/ {file}}} {{endif}}}}"),
+    ] {
+        let table = Table::open(&rules, &env(), Flags::LOOKUP | Flags::SRC_RHS_IS_FILE);
+        let found = table.lookup_blocking(b"10.1.1.1").unwrap().unwrap();
+        assert_eq!(table.decode_file_value(b"10.1.1.1", &found), Ok(b"hello\n".to_vec()), "{rules}");
+        assert_eq!(table.lookup_blocking(b"11.1.1.1"), Ok(None), "{rules}");
+    }
+}
+
+#[test]
 fn searches_stop_at_the_first_answer_and_at_errors() {
     let maps = Maps::open("test_maps", "inline:{a=1}, static:2, fail:x", &env(), Flags::LOOKUP);
     let find =

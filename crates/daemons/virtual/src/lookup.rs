@@ -174,6 +174,55 @@ mod tests {
         }
     }
 
+    /// Cases of Postfix that are not run, and why.
+    const SKIPPED: &[(&str, &str)] = &[
+        ("relative base", "the program does not start with it"),
+        ("trailing .. in path", "3.12 only: a table is not suspected"),
+        ("leading .. in path", "3.12 only: a table is not suspected"),
+        ("bad uid conversion", "3.12 only: what follows a number does not count before"),
+        ("bad gid conversion", "3.12 only: what follows a number does not count before"),
+    ];
+
+    #[test]
+    fn cases_of_postfix() {
+        let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../../../shared/conformance/upstream/virtual_mailbox/mailbox.toml");
+        let Ok(text) = std::fs::read_to_string(&data) else {
+            println!("skipped: no conformance data at {}", data.display());
+            return;
+        };
+        let file: toml::Table = text.parse().unwrap();
+        let mut count = 0;
+        for vector in file["vector"].as_array().unwrap() {
+            let text = |name: &str| vector.get(name).map(|value| value.as_str().unwrap());
+            let name = text("name").unwrap();
+            if let Some((_, why)) = SKIPPED.iter().find(|(skipped, _)| *skipped == name) {
+                eprintln!("virtual_mailbox/{name}: not run: {why}");
+                continue;
+            }
+            count += 1;
+            let names =
+                ["virtual_mailbox_maps", "virtual_uid_maps", "virtual_gid_maps", "virtual_mailbox_base"];
+            let mut settings: Vec<(&str, String)> =
+                names.iter().filter_map(|name| Some((*name, text(name)?.to_owned()))).collect();
+            if let Some(least) = vector.get("virtual_minimum_uid") {
+                settings.push(("virtual_minimum_uid", least.as_integer().unwrap().to_string()));
+            }
+            let settings: Vec<(&str, &str)> =
+                settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let shown = match find(&accounts(&settings), text("recipient").unwrap()) {
+                Ok(Some(Account { path, who })) => {
+                    Some(format!("mailbox='{}', uid={}, gid={}", path.display(), who.uid, who.gid))
+                }
+                Ok(None) => None,
+                Err(Misconfigured) => Some("dsn=4.3.5 reason=mail system configuration error".to_owned()),
+            };
+            assert_eq!(shown.as_deref(), text("want_delivery").or(text("want_deferred")), "{name}");
+            assert_eq!(Some(shown.is_some()), vector["want_user_known"].as_bool(), "{name}");
+        }
+        assert!(count >= 8, "{count} cases");
+    }
+
     #[test]
     fn numbers() {
         assert_eq!(leading_number(b" 5000 x"), Some(5000));

@@ -11,6 +11,7 @@ use crate::idle;
 use crate::load::{self, Sink};
 use crate::mailsystem::{MAILBOXES, MailSystem, OWNER, files, spool, wait};
 use crate::outcome::Outcome;
+use crate::tables;
 use crate::workload::{self, Kind};
 
 /// How long the receiver may see nothing new.
@@ -40,7 +41,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
 }
 
 fn measure(system: &MailSystem, name: &str, kind: Kind, count: u64) -> Result<Vec<Outcome>, String> {
-    if !matches!(kind, Kind::Queue) {
+    if !matches!(kind, Kind::Queue | Kind::Tables) {
         system.start()?;
     }
     let outcome = match kind {
@@ -67,6 +68,7 @@ fn measure(system: &MailSystem, name: &str, kind: Kind, count: u64) -> Result<Ve
         }
         Kind::Idle => idle::measure(system, count),
         Kind::Queue => return queue(system, count),
+        Kind::Tables => return tables::measure(system, count),
     }?;
     Ok(vec![Outcome { row: name.to_owned(), ..outcome }])
 }
@@ -169,7 +171,8 @@ fn queue(system: &MailSystem, count: u64) -> Result<Vec<Outcome>, String> {
     Ok(vec![list, requeue, delete])
 }
 
-fn timed(
+/// Measures work of commands that are the mail system's.
+pub(crate) fn timed(
     system: &MailSystem,
     row: &str,
     count: u64,

@@ -30,6 +30,7 @@ mod run;
 mod spool;
 mod submit;
 mod syslog;
+mod tables;
 mod workload;
 
 use std::process::ExitCode;

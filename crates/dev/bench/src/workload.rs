@@ -5,7 +5,7 @@
 pub(crate) struct Workload {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
-    /// Messages, or clients.
+    /// Messages, clients or rows.
     pub(crate) count: u64,
     /// The same for a quick look.
     pub(crate) quick: u64,
@@ -32,6 +32,8 @@ pub(crate) enum Kind {
     Idle,
     /// Deferred messages are listed, requeued and deleted.
     Queue,
+    /// Lookup tables of so many rows are built and asked.
+    Tables,
 }
 
 const fn flow(
@@ -46,7 +48,7 @@ const fn flow(
 
 const SMALL: u64 = 4096;
 
-pub(crate) static ALL: [Workload; 9] = [
+pub(crate) static ALL: [Workload; 10] = [
     flow(
         "relay-1",
         Kind::Relay { sessions: 1, size: SMALL },
@@ -100,4 +102,19 @@ pub(crate) static ALL: [Workload; 9] = [
             ("delete", "postsuper -d ALL, 100,000 deferred"),
         ],
     },
+    flow(
+        "tables",
+        Kind::Tables,
+        1_000_000,
+        20_000,
+        &[
+            ("table-build", "postmap lmdb:, 1,000,000 rows"),
+            ("table-hash", "postmap -q -, hash, 100,000 rows"),
+            ("table-texthash", "postmap -q -, texthash, 100,000 rows"),
+            ("table-cidr", "postmap -q -, cidr, 10,000 networks"),
+            ("table-pcre", "postmap -q -, pcre, 1,000 rules"),
+            ("table-regexp", "postmap -q -, regexp, 1,000 rules"),
+            ("postconf-name", "postconf NAME"),
+        ],
+    ),
 ];

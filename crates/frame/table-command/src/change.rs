@@ -9,7 +9,7 @@ use table::build::{self, AsOwner};
 use table::{Mode, Table};
 
 use crate::Job;
-use crate::query::lines;
+use crate::query::{lines, until_nul};
 
 const DONE: u8 = 0;
 const NOT_FOUND: u8 = 1;
@@ -83,6 +83,7 @@ pub(crate) fn delete_standard_input(job: &Job<'_>) -> Result<u8, Fatal> {
         job.options.tables.iter().map(|argument| open(job, argument)).collect::<Result<Vec<_>, _>>()?;
     let mut found = false;
     lines(&mut std::io::stdin().lock(), &mut |key| {
+        let key = until_nul(key);
         for table in &tables {
             found |= table.delete_blocking(key).map_err(|error| job.failed(table, "delete", error))?;
         }

@@ -123,7 +123,7 @@ impl Job<'_> {
                 fatal!("table {}: {doing} error", table.name())
             }
             table::Error::Config { .. } | table::Error::Retry { .. } => {
-                fatal!("table {}: {doing} error: Success", table.name())
+                fatal!("table {}: {doing} error: {}", table.name(), table::NO_ERROR)
             }
             other => Fatal::new(other.to_string()),
         }

@@ -18,22 +18,22 @@ impl Output {
 
     /// Prints key and value.
     pub(crate) fn pair(&mut self, key: &[u8], value: &[u8]) -> Result<(), Fatal> {
-        if self.json {
-            return self.line(&json(key, value));
+        match self.json {
+            true => self.line(&[&json(key, value)]),
+            false => self.line(&[key, self.separator.as_bytes(), value]),
         }
-        self.line(&[key, self.separator.as_bytes(), value].concat())
     }
 
     /// Prints the value of a key that the user knows.
     pub(crate) fn value(&mut self, key: &[u8], value: &[u8]) -> Result<(), Fatal> {
-        if self.json {
-            return self.line(&json(key, value));
+        match self.json {
+            true => self.line(&[&json(key, value)]),
+            false => self.line(&[value]),
         }
-        self.line(value)
     }
 
-    fn line(&mut self, text: &[u8]) -> Result<(), Fatal> {
-        let written = self.out.write_all(text).and_then(|()| self.out.write_all(b"\n"));
+    fn line(&mut self, parts: &[&[u8]]) -> Result<(), Fatal> {
+        let written = parts.iter().chain([&b"\n".as_slice()]).try_for_each(|part| self.out.write_all(part));
         written.map_err(|error| fatal!("write error on standard output: {error}"))
     }
 }

@@ -30,6 +30,8 @@ pub(crate) fn standard_input(job: &Job<'_>) -> Result<u8, Fatal> {
     let mut tables: Vec<Option<Table>> = job.options.tables.iter().map(|_| None).collect();
     let mut found = false;
     let mut visit = |key: &[u8]| -> Result<(), Fatal> {
+        // COMPAT: a key ends at its first NUL, as all text does in Postfix.
+        let key = until_nul(key);
         for (slot, argument) in tables.iter_mut().zip(&job.options.tables) {
             let table = match slot {
                 Some(table) => table,
@@ -69,6 +71,11 @@ pub(crate) fn lines(
     }
 }
 
+/// What is before the first NUL.
+pub(crate) fn until_nul(text: &[u8]) -> &[u8] {
+    bytes::split_once(text, 0).map_or(text, |(before, _)| before)
+}
+
 fn lookup(job: &Job<'_>, table: &Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fatal> {
     let mut answer = table.lookup_blocking(key);
     if job.options.flags.contains(Flags::SRC_RHS_IS_FILE)
@@ -84,7 +91,7 @@ fn lookup(job: &Job<'_>, table: &Table, key: &[u8]) -> Result<Option<Vec<u8>>, F
 }
 
 fn warn_empty_value(table: &Table, key: &[u8]) {
-    let (name, key) = (table.name(), String::from_utf8_lossy(key));
+    let (name, key) = (table.name(), bytes::show(key));
     log::warning!("table {name}: key {key}: empty string result is not allowed");
     log::warning!("table {name} should return NO RESULT in case of NOT FOUND");
 }

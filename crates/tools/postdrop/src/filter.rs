@@ -1,11 +1,13 @@
 //! What of a user's records gets into the maildrop.
 
+use address::Splitter;
 use command::{Fatal, Startup, fatal};
 use ipc::cleanup::Status;
 use ipc::deliver;
 use queue::RecordType;
 
 use crate::PostdropParams;
+use crate::login_sender::LoginSenders;
 
 /// What to do with a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,49 +124,23 @@ impl<'a> Filter<'a> {
         let user = sys::User::from_uid(self.uid.into()).ok().flatten();
         let login = user.map_or_else(|| format!("uid:{}", self.uid), |user| user.name);
         let env = table::Env::load(&self.startup.main)?;
-        let table = table::Maps::open("local_login_sender_maps", maps, &env, table::Flags::FOLD_FIX);
-        let found = table.find_blocking(login.as_bytes(), table::FindFlags::Any);
-        match found {
+        let senders = LoginSenders {
+            maps: table::Maps::open("local_login_sender_maps", maps, &env, table::Flags::LOOKUP),
+            splitter: Splitter::new(self.params.recipient_delimiter.as_str()),
+            null_sender: self.params.empty_address_local_login_sender_maps_lookup_key.clone(),
+        };
+        match senders.allow(&login, sender) {
+            Ok(true) => {}
+            Ok(false) => {
+                let text = format!("not authorized to use sender='{}'", bytes::show(sender));
+                self.refuse(Status::NOPERM, text);
+            }
             Err(_) => {
                 let text = format!("local_login_sender_maps table lookup error for '{maps}'");
                 self.refuse(Status::WRITE, text);
             }
-            Ok(found) => {
-                let patterns = found.map(|found| found.value).unwrap_or_default();
-                if !self.allows(&patterns, sender) {
-                    let text = format!("not authorized to use sender='{}'", bytes::show(sender));
-                    self.refuse(Status::NOPERM, text);
-                }
-            }
         }
         Ok(())
-    }
-
-    fn allows(&self, patterns: &[u8], sender: &[u8]) -> bool {
-        let null_key = self.params.empty_address_local_login_sender_maps_lookup_key.as_bytes();
-        let sender = if sender.is_empty() { null_key } else { sender };
-        let plain = self.without_extension(sender);
-        let domain = bytes::rsplit_once(sender, b'@').map(|(_, domain)| [b"@", domain].concat());
-        let separators = b", \t\r\n";
-        patterns.split(|byte| separators.contains(byte)).filter(|pattern| !pattern.is_empty()).any(
-            |pattern| {
-                pattern == b"*"
-                    || pattern.eq_ignore_ascii_case(sender)
-                    || pattern.eq_ignore_ascii_case(&plain)
-                    || domain.as_ref().is_some_and(|domain| pattern.eq_ignore_ascii_case(domain))
-            },
-        )
-    }
-
-    fn without_extension(&self, sender: &[u8]) -> Vec<u8> {
-        let (local, domain) = match bytes::rsplit_once(sender, b'@') {
-            Some((local, domain)) => (local, Some(domain)),
-            None => (sender, None),
-        };
-        let delimiters = self.params.recipient_delimiter.as_bytes();
-        let end = local.iter().position(|byte| delimiters.contains(byte)).filter(|&at| at > 0);
-        let local = local.get(..end.unwrap_or(local.len())).unwrap_or_default();
-        domain.map_or_else(|| local.to_vec(), |domain| [local, b"@", domain].concat())
     }
 
     fn refuse(&mut self, status: Status, reason: String) {

@@ -10,6 +10,7 @@
 //! The exit status is cleanup's status mask; input that ends early leaves nothing behind and is no error.
 
 mod filter;
+mod login_sender;
 
 use std::io::{self, Read, Write};
 use std::time::Duration;

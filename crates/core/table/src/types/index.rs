@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::flags::{Flags, Mode};
 use crate::local::{Entry, LocalTable, Owner, Seek, Update};
 use crate::open::{OnFailure, Opened, Opening};
+use crate::types::batch::Batch;
 use crate::types::memory;
 
 /// An index file.
@@ -25,6 +26,8 @@ struct IndexFile {
     /// What is still possible about the NUL at the end of keys: [`Flags::TRY0NULL`], [`Flags::TRY1NULL`].
     nul: Cell<Flags>,
     flags: Flags,
+    /// What a bulk update is to store.
+    batch: Option<RefCell<Batch>>,
     /// A new file, and the name that it gets when it is complete.
     unfinished: RefCell<Option<(PathBuf, PathBuf)>>,
 }
@@ -50,7 +53,7 @@ pub(crate) fn open(opening: &Opening<'_>) -> Result<Opened, String> {
         Mode::Truncate => Access::Replace,
     };
     // A reader must never see a new file before it is complete.
-    let is_new = access == Access::Replace && !path.exists();
+    let is_new = access == Access::Replace && fs::symlink_metadata(&path).is_err();
     let actual = if is_new { unfinished_path(&path) } else { path.clone() };
     let failed = |error| format!("open database {}: {error}", path.display());
     let database = Database::open(&actual, access, opening.env.lmdb_map_size).map_err(failed)?;
@@ -67,6 +70,7 @@ pub(crate) fn open(opening: &Opening<'_>) -> Result<Opened, String> {
         database: RefCell::new(database),
         nul: Cell::new(nul),
         flags: opening.flags,
+        batch: (access == Access::Replace).then(RefCell::default),
         unfinished: RefCell::new(is_new.then_some((actual, path))),
     };
     Ok(Opened::local(table, Flags::FIXED | Flags::MULTI_WRITER | nul).folding().owned_by(owner))
@@ -163,6 +167,10 @@ impl LocalTable for IndexFile {
         }
         let existing =
             if self.flags.contains(Flags::DUP_REPLACE) { Existing::Replace } else { Existing::Keep };
+        if let Some(batch) = &self.batch {
+            let stored = batch.borrow_mut().insert(&stored_key, &stored_value, existing);
+            return Some(if stored { Ok(Update::Stored) } else { self.duplicate(key) });
+        }
         Some(self.locked(Lock::Exclusive, || {
             let stored = self.database.borrow_mut().put(&stored_key, &stored_value, existing);
             match stored {
@@ -206,8 +214,9 @@ impl LocalTable for IndexFile {
     }
 
     fn close(&self) -> Result<(), Error> {
-        let committed = self.database.borrow_mut().commit();
-        committed.map_err(|error| self.fault("error updating", error))?;
+        if let Some(batch) = &self.batch {
+            self.write(&batch.borrow()).map_err(|error| self.fault("error updating", error))?;
+        }
         let Some((from, to)) = self.unfinished.take() else { return Ok(()) };
         fs::rename(&from, &to).map_err(|error| {
             Error::Fault(format!(
@@ -245,6 +254,23 @@ impl IndexFile {
         answer
     }
 
+    /// Replaces the contents of the file.
+    fn write(&self, batch: &Batch) -> Result<(), lmdb::Error> {
+        let mut database = self.database.borrow_mut();
+        database.reserve(batch.size())?;
+        loop {
+            match batch.sorted().try_for_each(|(key, value)| database.append(key, value)) {
+                Ok(()) => {}
+                Err(lmdb::Error::Restarted) => continue,
+                Err(error) => return Err(error),
+            }
+            match database.commit() {
+                Err(lmdb::Error::Restarted) => {}
+                ended => return ended,
+            }
+        }
+    }
+
     fn duplicate(&self, key: &[u8]) -> Result<Update, Error> {
         let (title, shown) = (&self.title, bytes::show(key));
         if self.flags.contains(Flags::DUP_IGNORE) {
@@ -258,10 +284,7 @@ impl IndexFile {
     }
 
     fn fault(&self, doing: &str, error: lmdb::Error) -> Error {
-        match error {
-            lmdb::Error::Restarted => Error::Restarted,
-            lmdb::Error::Code(_) => Error::Fault(format!("{doing} {}: {error}", self.title)),
-        }
+        Error::Fault(format!("{doing} {}: {error}", self.title))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The built-in table types.
 
 mod basic;
+mod batch;
 mod cdb;
 mod cidr;
 mod combined;
@@ -10,6 +11,7 @@ mod memory;
 mod pattern;
 mod pcre;
 mod proxy;
+mod ranges;
 mod redis;
 mod regexp;
 mod socketmap;

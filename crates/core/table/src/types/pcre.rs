@@ -3,9 +3,9 @@
 use pcre::{Options, Regex};
 
 use crate::open::{Opened, Opening};
-use crate::types::pattern::{self, Dialect, Letter, Places, Subject};
+use crate::types::pattern::{self, AnyOf, Dialect, Letter, Places, Subject, Syntax};
 
-struct Perl;
+pub(crate) struct Perl;
 
 impl Dialect for Perl {
     const TYPE: &'static str = "pcre";
@@ -40,6 +40,14 @@ impl Dialect for Perl {
     fn compile(pattern: &[u8], options: Options, _needs_groups: bool) -> Result<Regex, String> {
         Regex::new(pattern, options)
             .map_err(|error| format!("error in regex at offset {}: {}", error.offset, error.text))
+    }
+
+    fn required(pattern: &[u8], options: Options) -> Vec<AnyOf> {
+        if options.contains(Options::EXTENDED) {
+            Vec::new()
+        } else {
+            pattern::required(pattern, Syntax::Perl)
+        }
     }
 
     fn groups(pattern: &Regex) -> usize {

@@ -3,9 +3,9 @@
 use posix_regex::{Options, Regex};
 
 use crate::open::{Opened, Opening};
-use crate::types::pattern::{self, Dialect, Letter, Places, Subject};
+use crate::types::pattern::{self, AnyOf, Dialect, Letter, Places, Subject, Syntax};
 
-struct Posix;
+pub(crate) struct Posix;
 
 impl Dialect for Posix {
     const TYPE: &'static str = "regexp";
@@ -33,6 +33,10 @@ impl Dialect for Posix {
     fn compile(pattern: &[u8], mut options: Options, needs_groups: bool) -> Result<Regex, String> {
         options.no_groups = !needs_groups;
         Regex::new(pattern, options).map_err(|error| error.to_string())
+    }
+
+    fn required(pattern: &[u8], options: Options) -> Vec<AnyOf> {
+        if options.extended { pattern::required(pattern, Syntax::Posix) } else { Vec::new() }
     }
 
     fn groups(pattern: &Regex) -> usize {

@@ -72,7 +72,7 @@ fn missing(
         return Ok(None);
     }
     let database = if table == "unix:group.byname" { "group" } else { "password" };
-    log::warning!("cannot access UNIX {database} database: Success");
+    log::warning!("cannot access UNIX {database} database: {}", crate::NO_ERROR);
     Err(Error::retry(table))
 }
 

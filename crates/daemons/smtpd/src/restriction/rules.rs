@@ -8,7 +8,7 @@ use conf::MainCf;
 use conf::compat::is_legacy_default;
 use std::collections::HashMap;
 use std::rc::Rc;
-use table::{Env, Flags, ListFlags, Maps};
+use table::{Env, Flags, ListFlags, MapSearch, Maps};
 
 /// What `smtpd_relay_restrictions` would be by today's default, to find out whom the old one lets through.
 const TODAYS_RELAY: &str = "permit_mynetworks, permit_sasl_authenticated, permit_auth_destination";
@@ -109,13 +109,7 @@ impl Rules {
             if !(word.text.starts_with('{') || word.text.contains(':')) {
                 continue;
             }
-            let search = match Search::parse(&word.text) {
-                Ok(search) => search,
-                Err(fault) => {
-                    log::warning!("malformed map specification: '{fault}'");
-                    continue;
-                }
-            };
+            let Some(search) = Search::parse(&word.text) else { continue };
             let open = || Rc::new(Maps::open(&search.table, &search.table, env, Flags::LOOKUP));
             self.tables.entry(search.table.clone()).or_insert_with(open);
             self.searches.insert(word.text.clone(), Rc::new(search));
@@ -125,29 +119,15 @@ impl Rules {
 }
 
 impl Search {
-    /// Reads `type:name` or `{ type:name, search_order = a, b }`.
-    fn parse(text: &str) -> Result<Search, String> {
-        let default = || vec!["cert_fingerprint".to_owned(), "pubkey_fingerprint".to_owned()];
-        let Some(inside) = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
-            return Ok(Search { table: text.to_owned(), order: default() });
-        };
-        let mut words = bytes::list::split_braced(inside, bytes::list::SEPARATORS);
-        let table = words.next().ok_or_else(|| text.to_owned())?;
-        if !table.contains(':') {
-            return Err(text.to_owned());
-        }
-        let rest = inside.trim_ascii_start().strip_prefix(table).unwrap_or_default();
-        let rest = rest.trim_start_matches([',', ' ', '\t', '\r', '\n']);
-        let rest =
-            rest.strip_prefix('{').and_then(|rest| rest.trim_ascii_end().strip_suffix('}')).unwrap_or(rest);
-        let order = match rest.split_once('=') {
-            None if rest.trim_ascii().is_empty() => default(),
-            Some((name, list)) if name.trim_ascii() == "search_order" => {
-                bytes::list::split(list, bytes::list::SEPARATORS).map(str::to_lowercase).collect()
-            }
-            _ => return Err(text.to_owned()),
-        };
-        Ok(Search { table: table.to_owned(), order })
+    /// What `search_order` may name, in the order in which it is looked up if nothing is said.
+    const NAMES: [&str; 2] = ["cert_fingerprint", "pubkey_fingerprint"];
+
+    /// Reads `type:name` or `{ type:name, search_order = a, b }`. What is wrong has been logged.
+    fn parse(text: &str) -> Option<Search> {
+        let search = MapSearch::parse(text, &Self::NAMES)?;
+        let order = search.order.unwrap_or_else(|| (0..Self::NAMES.len()).collect());
+        let named = order.iter().filter_map(|&place| Self::NAMES.get(place).map(|name| (*name).to_owned()));
+        Some(Search { table: search.table, order: named.collect() })
     }
 }
 
@@ -162,6 +142,6 @@ mod tests {
         assert_eq!(search.table, "hash:/a");
         assert_eq!(search.order, ["pubkey_fingerprint", "cert_fingerprint"]);
         assert_eq!(Search::parse("hash:/a").unwrap().order.len(), 2);
-        assert!(Search::parse("{ hash:/a, order = x }").is_err());
+        assert!(Search::parse("{ hash:/a, order = x }").is_none());
     }
 }

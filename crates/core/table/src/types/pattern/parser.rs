@@ -1,207 +1,19 @@
-//! What `regexp:` and `pcre:` files have in common: rules with `if`, `endif`, `!`, and `$1` in results.
+//! Reads a file of patterns, with Postfix's messages about what is wrong in it.
 
-use std::ffi::CString;
-use std::ops::Range;
-
-use crate::error::Error;
+use super::prefilter::Need;
+use super::{Action, Condition, Dialect, Letter, Replacement, Rule, keyword};
 use crate::flags::Flags;
-use crate::lines::{Line, Lines};
-use crate::local::LocalTable;
+use crate::lines::Line;
 use crate::macros::{self, Malformed, Piece};
-use crate::open::{Opened, Opening};
 use crate::rhs;
-use crate::types::basic::Text;
-
-/// A subject for patterns.
-pub(crate) struct Subject {
-    /// COMPAT: ends at the first NUL, as all keys do in Postfix.
-    pub(crate) text: CString,
-}
-
-/// The places of a match: the whole, then the groups.
-pub(crate) type Places = Vec<Option<Range<usize>>>;
-
-/// What a letter behind a pattern means.
-pub(crate) enum Letter<O> {
-    /// These options, from now on.
-    Options(O),
-    /// Nothing any more.
-    Obsolete,
-    /// Nothing.
-    Unknown,
-}
-
-/// A kind of regular expressions.
-pub(crate) trait Dialect: 'static {
-    /// The table type.
-    const TYPE: &'static str;
-    /// What the message about a pattern without end says that is done.
-    const UNTERMINATED: &'static str;
-    /// How the message about `$0` spells it.
-    const OUT_OF_RANGE: &'static str;
-    /// Whether a rule may be `/pattern/!/other pattern/`.
-    const TWO_PATTERNS: bool;
-    /// Whether a backslash at the end of the line ends the pattern.
-    const FINAL_BACKSLASH_ENDS: bool;
-    /// Options of a pattern.
-    type Options: Copy;
-    /// A compiled pattern.
-    type Pattern;
-
-    /// The options of a pattern without letters behind it.
-    fn options() -> Self::Options;
-    /// The options after a letter.
-    fn letter(options: Self::Options, letter: u8) -> Letter<Self::Options>;
-    /// Compiles a pattern; the error is text for the log.
-    fn compile(pattern: &[u8], options: Self::Options, needs_groups: bool) -> Result<Self::Pattern, String>;
-    /// How many groups the pattern has.
-    fn groups(pattern: &Self::Pattern) -> usize;
-    /// Whether the subject matches.
-    fn is_match(pattern: &Self::Pattern, subject: &Subject) -> Result<bool, String>;
-    /// The places of a match and of `count` groups.
-    fn captures(pattern: &Self::Pattern, subject: &Subject, count: usize) -> Result<Option<Places>, String>;
-}
-
-/// A pattern and whether it has to match.
-struct Condition<D: Dialect> {
-    pattern: D::Pattern,
-    positive: bool,
-}
-
-/// What a line of the file means.
-enum Action<D: Dialect> {
-    Match {
-        first: Condition<D>,
-        second: Option<Condition<D>>,
-        result: Replacement,
-    },
-    /// With the index of the matching `endif`.
-    If {
-        condition: Condition<D>,
-        end: Option<usize>,
-    },
-    EndIf,
-}
-
-struct Rule<D: Dialect> {
-    action: Action<D>,
-    line: usize,
-}
-
-/// The right-hand side of a rule.
-struct Replacement {
-    text: Vec<u8>,
-    /// The largest `$number`; without one, the text is what the lookup returns.
-    groups: usize,
-}
-
-/// A file of patterns.
-struct Patterns<D: Dialect> {
-    name: String,
-    rules: Vec<Rule<D>>,
-}
-
-/// Reads a file of patterns.
-pub(crate) fn open<D: Dialect>(opening: &Opening<'_>) -> Result<Opened, String> {
-    opening.require_read()?;
-    let text = Text::read(opening)?;
-    let mut parser =
-        Parser::<D> { map: opening.name, flags: opening.flags, rules: Vec::new(), open: Vec::new() };
-    for line in Lines::new(opening.name, &text.content) {
-        parser.line(&line);
-    }
-    for index in parser.open.iter().rev() {
-        if let Some(rule) = parser.rules.get(*index) {
-            log::warning!("{} map {}, line {}: IF has no matching ENDIF", D::TYPE, opening.name, rule.line);
-        }
-    }
-    let table = Patterns { name: opening.name.to_owned(), rules: parser.rules };
-    Ok(Opened::local(table, Flags::PATTERN).folding().owned_by(text.owner))
-}
-
-impl<D: Dialect> LocalTable for Patterns<D> {
-    fn lookup(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        log::debug!("dict_{}_lookup: {}: {}", D::TYPE, self.name, bytes::show(key));
-        let subject = Subject { text: posix_regex::until_nul(key) };
-        let mut at = 0;
-        while let Some(rule) = self.rules.get(at) {
-            at += 1;
-            match &rule.action {
-                Action::Match { first, second, result } => {
-                    let Some(places) = self.places(rule, first, result.groups, &subject) else { continue };
-                    if let Some(second) = second
-                        && self.places(rule, second, 0, &subject).is_none()
-                    {
-                        continue;
-                    }
-                    return Ok(Some(result.expand(subject.text.as_bytes(), &places)));
-                }
-                Action::If { condition, end } => {
-                    if self.places(rule, condition, 0, &subject).is_none() {
-                        let Some(end) = end else { return Ok(None) };
-                        at = *end;
-                    }
-                }
-                Action::EndIf => {}
-            }
-        }
-        Ok(None)
-    }
-}
-
-impl<D: Dialect> Patterns<D> {
-    /// The places of a match, or none when the condition does not hold. A pattern that fails does not hold.
-    fn places(
-        &self,
-        rule: &Rule<D>,
-        condition: &Condition<D>,
-        groups: usize,
-        subject: &Subject,
-    ) -> Option<Places> {
-        let answer = if groups > 0 {
-            D::captures(&condition.pattern, subject, groups)
-        } else {
-            D::is_match(&condition.pattern, subject).map(|matches| matches.then(Places::new))
-        };
-        match answer {
-            Ok(Some(places)) if condition.positive => Some(places),
-            Ok(None) if !condition.positive => Some(Places::new()),
-            Ok(_) => None,
-            Err(why) => {
-                log::warning!("{} map {}, line {}: {why}", D::TYPE, self.name, rule.line);
-                None
-            }
-        }
-    }
-}
-
-impl Replacement {
-    fn expand(&self, subject: &[u8], places: &Places) -> Vec<u8> {
-        if self.groups == 0 {
-            return self.text.clone();
-        }
-        let mut result = Vec::new();
-        let expanded = macros::parse(&self.text, |piece| {
-            match piece {
-                Piece::Literal(text) => result.extend_from_slice(&text),
-                Piece::Name(name) => {
-                    let place = bytes::decimal::<usize>(&name).and_then(|group| places.get(group)?.clone());
-                    let text = place.and_then(|place| subject.get(place));
-                    result.extend_from_slice(text.unwrap_or_default());
-                }
-            }
-            Ok(())
-        });
-        debug_assert_eq!(expanded, Ok(()), "the text was checked when the rule was read");
-        result
-    }
-}
 
 /// Reads rules.
-struct Parser<'a, D: Dialect> {
+pub(super) struct Parser<'a, D: Dialect> {
     map: &'a str,
     flags: Flags,
-    rules: Vec<Rule<D>>,
+    pub(super) rules: Vec<Rule<D>>,
+    /// What is known about the pattern of each rule.
+    pub(super) needs: Vec<Need>,
     /// The `if` rules without `endif` so far.
     open: Vec<usize>,
 }
@@ -212,8 +24,19 @@ macro_rules! warn {
     };
 }
 
-impl<D: Dialect> Parser<'_, D> {
-    fn line(&mut self, line: &Line) {
+impl<'a, D: Dialect> Parser<'a, D> {
+    pub(super) fn new(map: &'a str, flags: Flags) -> Self {
+        Self { map, flags, rules: Vec::new(), needs: Vec::new(), open: Vec::new() }
+    }
+
+    /// Warns about what is not complete at the end of the file.
+    pub(super) fn end(&self) {
+        for rule in self.open.iter().rev().filter_map(|index| self.rules.get(*index)) {
+            warn!(self, rule.line, "IF has no matching ENDIF");
+        }
+    }
+
+    pub(super) fn line(&mut self, line: &Line) {
         let text = bytes::trim_end(&line.text);
         let Some(&first) = text.first() else { return };
         let number = line.number;
@@ -227,7 +50,7 @@ impl<D: Dialect> Parser<'_, D> {
             warn!(self, number, "ignoring unrecognized request");
             None
         };
-        let Some(action) = action else { return };
+        let Some(mut action) = action else { return };
         let index = self.rules.len();
         match action {
             Action::If { .. } => self.open.push(index),
@@ -239,6 +62,7 @@ impl<D: Dialect> Parser<'_, D> {
             }
             Action::Match { .. } => {}
         }
+        self.needs.push(action.need());
         self.rules.push(Rule { action, line: number });
     }
 
@@ -345,7 +169,10 @@ impl<D: Dialect> Parser<'_, D> {
 
     fn compile(&self, written: Written<'_, D>, needs_groups: bool, line: usize) -> Option<Condition<D>> {
         match D::compile(written.pattern, written.options, needs_groups) {
-            Ok(pattern) => Some(Condition { pattern, positive: written.positive }),
+            Ok(pattern) => {
+                let required = D::required(written.pattern, written.options);
+                Some(Condition { pattern, positive: written.positive, required })
+            }
             Err(why) => {
                 warn!(self, line, "{why}");
                 None
@@ -423,10 +250,4 @@ fn pattern_end<D: Dialect>(text: &[u8], delimiter: u8) -> Option<usize> {
         at += 1;
     }
     None
-}
-
-/// What follows a keyword that is not part of a longer word.
-pub(crate) fn keyword<'a>(text: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
-    let rest = bytes::starts_with_ignore_case(text, word).then(|| text.get(word.len()..))??;
-    (!rest.first().is_some_and(u8::is_ascii_alphanumeric)).then_some(rest)
 }
