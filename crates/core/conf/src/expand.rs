@@ -143,6 +143,10 @@ impl<'a> Pieces<'a> {
         Pieces { text, rest: text }
     }
 
+    fn is_done(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     fn fail(&mut self, problem: &str) -> Option<Result<Piece, String>> {
         self.rest = b"";
         Some(Err(format!("{problem}: \"{}\"", lossy(self.text))))
@@ -215,8 +219,12 @@ struct Work<'w> {
 struct Failed;
 
 impl Work<'_> {
+    /// COMPAT: after an error only what comes of it is lost: the other pieces at every level are still looked at, so
+    /// that their own errors are told, and a piece that failed counts as nested from then on. Test:
+    /// `a_name_of_itself_is_an_error`.
     fn text(&mut self, text: &[u8]) {
-        for piece in Pieces::new(text) {
+        let mut pieces = Pieces::new(text);
+        while let Some(piece) = pieces.next() {
             let piece = match piece {
                 Ok(piece) => piece,
                 Err(warning) => {
@@ -224,6 +232,10 @@ impl Work<'_> {
                     return;
                 }
             };
+            let is_last_literal = matches!(piece, Piece::Literal(_)) && pieces.is_done();
+            if self.out.failed && is_last_literal {
+                return;
+            }
             self.depth += 1;
             if self.depth > MAX_DEPTH + 1 {
                 let (Piece::Literal(text) | Piece::Expression(text)) = &piece;
@@ -231,7 +243,7 @@ impl Work<'_> {
                 self.fail(warning);
             }
             if self.out.failed {
-                return;
+                continue;
             }
             match piece {
                 Piece::Literal(text) => {
@@ -241,7 +253,7 @@ impl Work<'_> {
                 }
                 Piece::Expression(text) => {
                     if self.expression(&text).is_err() {
-                        return;
+                        continue;
                     }
                 }
             }
@@ -282,7 +294,7 @@ impl Work<'_> {
             Some(b'?') => self.when_true(is_true, rest)?,
             Some(_) => self.when_false(is_true, rest)?,
         }
-        if self.out.failed { Err(Failed) } else { Ok(()) }
+        Ok(())
     }
 
     fn insert(&mut self, value: Option<Vec<u8>>, is_final: bool) {

@@ -176,8 +176,13 @@ impl Registry {
         match &node.default {
             Default::Text(text) => Ok(text.clone()),
             Default::SameAs(name) => Ok(format!("${name}")),
-            Default::Declared(Spec { computed: Some(compute), .. }) => Ok(compute(&self.main)?),
-            Default::Declared(spec) => Ok(spec.default.to_owned()),
+            Default::Declared(spec) => match self.main.default_of(spec) {
+                // Of the networks' style, as it is when main.cf does not set that.
+                Err(conf::Error::Expansion { .. }) if !self.main.is_set("mynetworks_style") => {
+                    Err(fatal!("macro processing error"))
+                }
+                default => Ok(default?),
+            },
         }
     }
 
