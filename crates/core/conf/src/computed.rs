@@ -1,8 +1,8 @@
 //! Defaults that are found out at run time.
 
+use crate::declaration::Compute;
 use crate::interfaces::{self, Interface};
 use crate::{Error, MainCf, params};
-use crate::declaration::Compute;
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

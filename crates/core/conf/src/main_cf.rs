@@ -51,7 +51,7 @@ impl MainCf {
     pub fn read_file(&mut self, file: &Path) -> Result<(), Error> {
         let path = file.display().to_string();
         for line in LogicalLines::new(&path, &read_settled(file)?) {
-            let text = String::from_utf8_lossy(&line.text);
+            let text = bytes::escape::to_text(&line.text);
             let text = text.split('\0').next().unwrap_or_default();
             let (name, value) = split_name_value(text).map_err(|problem| Error::Syntax {
                 path: path.clone(),

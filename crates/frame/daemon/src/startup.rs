@@ -13,7 +13,7 @@ conf::param_set! {
     /// What the frame itself reads.
     pub struct FrameParams {
         queue_directory, mail_owner, syslog_name, syslog_facility, myhostname, maillog_file,
-        postlog_service_name, max_idle, max_use, daemon_timeout, process_name, service_name
+        postlog_service_name, max_idle, max_use, daemon_timeout, process_name, service_name, smtputf8_enable
     }
 }
 
@@ -110,6 +110,9 @@ fn start_logging(params: &FrameParams, program: &str, options: &Options) -> Resu
         sinks.stderr = Some(program.to_owned());
     }
     log::init(&format!("{}/{program}", params.syslog_name), sinks);
+    if params.smtputf8_enable {
+        log::allow_utf8();
+    }
     sys::time::load_zone();
     Ok(())
 }

@@ -137,7 +137,7 @@ impl Registry {
             Err(error) => return Err(fatal!("open {path}: {}", reason(&error))),
         };
         for line in LogicalLines::new(&path, &text) {
-            match Entry::parse(&String::from_utf8_lossy(&line.text))? {
+            match Entry::parse(&bytes::escape::to_text(&line.text))? {
                 Ok(entry) => self.entries.push(entry),
                 Err(problem) => return Err(fatal!("file {path}: line {}: {problem}", line.first)),
             }

@@ -141,7 +141,12 @@ fn parameter(
         out.line(mode, &full_name);
         return Ok(());
     }
-    let value = if mode.has(Mode::EXPAND) { registry.expand(value, Some(entry))? } else { value.to_owned() };
+    // Such values come with -PP only. Postfix expands them too, and ends at the first, as names in them mean nothing here.
+    let is_raw = registry.nodes.get(name).is_some_and(|node| node.is_raw);
+    let value = match mode.has(Mode::EXPAND) && !is_raw {
+        true => registry.expand(value, Some(entry))?,
+        false => value.to_owned(),
+    };
     if mode.has(Mode::JSON) {
         out.json(&full_name, &value);
     } else if mode.has(Mode::NO_NAME) {
