@@ -284,6 +284,8 @@ const TEXTS: &[(Stream, Package, &str, &str, &str)] = &[
         "$1$2",
         "3.9 says where the file is",
     ),
+    (Stream::Errors, Package::Ours, r"(usage: postconf) .*$", "$1", "later releases have more options"),
+    (Stream::Errors, Package::Reference, r"(usage: postconf) .*$", "$1", "later releases have more options"),
     (Stream::Errors, Package::Ours, r"^(.*: specify one of -\S+), ", "$1 ", "3.11 puts commas into lists"),
 ];
 

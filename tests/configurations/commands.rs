@@ -6,11 +6,9 @@ pub(crate) const BOTH: &[&str] = &[
     "-f",
     "-x",
     "-H",
-    "-p",
     "-d",
     "-df",
     "-dx",
-    "-dH",
     "-n",
     "-nf",
     "-nx",
@@ -41,24 +39,8 @@ pub(crate) const BOTH: &[&str] = &[
 ];
 
 /// What only ours knows, or what is not worth comparing, for [`crate::relations`].
-pub(crate) const OURS: &[&str] = &[
-    "-q",
-    "-nq",
-    "-Pq",
-    "-j",
-    "-nj",
-    "-xj",
-    "-Mj",
-    "-Mxj",
-    "-Fj",
-    "-Fxj",
-    "-Pj",
-    "-Pxj",
-    "-h",
-    "-nh",
-    "-xh",
-    "-PPC user",
-];
+pub(crate) const OURS: &[&str] =
+    &["-q", "-nq", "-Pq", "-j", "-nj", "-xj", "-Mj", "-Mxj", "-Fj", "-Pj", "-h", "-nh", "-PPC user"];
 
 /// How a command shows values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,7 +27,7 @@ pub(crate) fn check(name: &str, answers: &Answers) -> Vec<String> {
             problems.push(format!("{what}: not so"));
         }
     };
-    for plain in ["", "-n", "-x", "-F", "-Fx", "-P", "-Px"] {
+    for plain in ["", "-n", "-x", "-F", "-P"] {
         let json = answer(&format!("{}j", if plain.is_empty() { "-" } else { plain }));
         let Some((plain_answer, json)) = answer(plain).zip(json) else {
             insist(&format!("{plain} and its JSON were asked for"), false);
@@ -49,7 +49,7 @@ pub(crate) fn check(name: &str, answers: &Answers) -> Vec<String> {
             both.is_some_and(|(plain, quiet)| is_quieter(plain, quiet)),
         );
     }
-    for (plain, values) in [("", "-h"), ("-x", "-xh"), ("-n", "-nh")] {
+    for (plain, values) in [("", "-h"), ("-n", "-nh")] {
         let both = answer(plain).zip(answer(values));
         insist(
             &format!("{values} shows the values of {plain:?}"),
