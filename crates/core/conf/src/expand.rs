@@ -99,7 +99,7 @@ impl Expand<'static> {
 impl Expand<'_> {
     /// Expands a text.
     pub fn run(&self, text: &[u8], names: &dyn Names) -> Expanded {
-        self.work(text, names, Mode::Produce).out
+        self.work(text, names, Mode::Produce, 0).out
     }
 
     /// Reports every name in a text, also in operands that an expansion would not use.
@@ -109,13 +109,13 @@ impl Expand<'_> {
             found.borrow_mut().push(name.to_owned());
             None
         };
-        let out = self.work(text, &names, Mode::Scan).out;
+        let out = self.work(text, &names, Mode::Scan, 0).out;
         found.into_inner().iter().for_each(|name| report(name));
         out
     }
 
-    fn work<'w>(&'w self, text: &[u8], names: &'w dyn Names, mode: Mode) -> Work<'w> {
-        let mut work = Work { how: self, names, mode, depth: 0, out: Expanded::default() };
+    fn work<'w>(&'w self, text: &[u8], names: &'w dyn Names, mode: Mode, depth: usize) -> Work<'w> {
+        let mut work = Work { how: self, names, mode, depth, is_too_deep: false, out: Expanded::default() };
         work.text(text);
         work
     }
@@ -212,6 +212,8 @@ struct Work<'w> {
     names: &'w dyn Names,
     mode: Mode,
     depth: usize,
+    /// A comparison of which one side was too deep need not try the other, which would take forever.
+    is_too_deep: bool,
     out: Expanded,
 }
 
@@ -241,6 +243,7 @@ impl Work<'_> {
                 let (Piece::Literal(text) | Piece::Expression(text)) = &piece;
                 let warning = format!("unreasonable macro call nesting: \"{}\"", lossy(text));
                 self.fail(warning);
+                self.is_too_deep = true;
             }
             if self.out.failed {
                 continue;
@@ -401,7 +404,11 @@ impl Work<'_> {
             return Err(self.fail(warning));
         };
         let (right, rest) = self.braced(start)?;
-        let (left, right) = (self.nested(left), self.nested(right));
+        let left = self.nested(left);
+        if self.is_too_deep {
+            return Err(Failed);
+        }
+        let right = self.nested(right);
         if self.mode == Mode::Scan {
             return if self.out.failed { Err(Failed) } else { Ok((None, rest)) };
         }
@@ -412,9 +419,11 @@ impl Work<'_> {
         }
     }
 
-    /// Expands an operand apart from the result.
+    /// Expands an operand apart from the result. The depth goes on from here: Postfix begins anew, and a name that
+    /// compares itself is the end of it.
     fn nested(&mut self, text: &[u8]) -> Vec<u8> {
-        let out = self.how.work(text, self.names, self.mode).out;
+        let Work { out, is_too_deep, .. } = self.how.work(text, self.names, self.mode, self.depth);
+        self.is_too_deep |= is_too_deep;
         self.out.failed |= out.failed;
         self.out.undefined |= out.undefined;
         self.out.warnings.extend(out.warnings);

@@ -108,7 +108,7 @@ impl Request {
             return Ok(other::show_tls(&self.tls));
         }
         if mode.has(Mode::MAPS) {
-            other::show_maps();
+            other::show_maps()?;
         } else if mode.has(Mode::LOCKS) {
             other::show_locks();
         } else if mode.has(Mode::SASL_SERVER) {

@@ -141,8 +141,10 @@ fn parameter(
         out.line(mode, &full_name);
         return Ok(());
     }
-    // Such values come with -PP only. Postfix expands them too, and ends at the first, as names in them mean nothing here.
-    let is_raw = registry.nodes.get(name).is_some_and(|node| node.is_raw);
+    // With -PP, defaults come here in which names mean something to one program only; Postfix expands them, and ends at
+    // the first of which it can make nothing.
+    let is_raw =
+        mode.has(Mode::MERGED_PARAMETERS) && registry.nodes.get(name).is_some_and(|node| node.is_raw);
     let value = match mode.has(Mode::EXPAND) && !is_raw {
         true => registry.expand(value, Some(entry))?,
         false => value.to_owned(),
