@@ -27,6 +27,7 @@ const RULES: &[(&str, On, &str, &str)] = &[
     ("bad-syntax-counted", On::Both, r" unknown=0/1 commands=(\d)/\d$", " commands=$1"),
     ("postlog-terminal", On::Ours, r"^stderr: (postfix/)?postlog: .*\n", ""),
     ("postconf-usage", On::Both, r"usage: postconf .*$", "usage: postconf"),
+    ("postconf-lists", On::Ours, r"(specify one of -\S+), (-\S+)$", "$1 $2"),
     (
         "postfix-usage",
         On::Both,

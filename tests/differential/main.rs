@@ -169,7 +169,10 @@ fn report(groups: &[Group], results: &[(Texts, Texts)], show: bool, skipped: usi
                 (None, false) => {
                     failed += 1;
                     println!("test {path} ... FAILED");
-                    failures.push_str(&format!("---- {path} ----\n{}\n", difference(&reference, &ours)));
+                    failures.push_str(&format!(
+                        "---- {path} ----\n{}\n",
+                        harness::difference(&lines(&reference), &lines(&ours))
+                    ));
                     continue;
                 }
                 (Some(why), false) => {
@@ -192,31 +195,6 @@ fn report(groups: &[Group], results: &[(Texts, Texts)], show: bool, skipped: usi
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The lines of both texts: `-` only in the reference's, `+` only in ours.
-fn difference(reference: &str, ours: &str) -> String {
-    let (old, new): (Vec<&str>, Vec<&str>) = (reference.lines().collect(), ours.lines().collect());
-    // Longest common subsequence, from the ends.
-    let mut longest = vec![vec![0_usize; new.len() + 1]; old.len() + 1];
-    for (i, a) in old.iter().enumerate().rev() {
-        for (j, b) in new.iter().enumerate().rev() {
-            longest[i][j] =
-                if a == b { longest[i + 1][j + 1] + 1 } else { longest[i + 1][j].max(longest[i][j + 1]) };
-        }
-    }
-    let (mut i, mut j) = (0, 0);
-    let mut text = String::new();
-    while i < old.len() || j < new.len() {
-        if i < old.len() && j < new.len() && old[i] == new[j] {
-            text.push_str(&format!("  {}\n", old[i]));
-            i += 1;
-            j += 1;
-        } else if j >= new.len() || (i < old.len() && longest[i + 1][j] >= longest[i][j + 1]) {
-            text.push_str(&format!("- {}\n", old[i]));
-            i += 1;
-        } else {
-            text.push_str(&format!("+ {}\n", new[j]));
-            j += 1;
-        }
-    }
-    text
+fn lines(text: &str) -> Vec<String> {
+    text.lines().map(str::to_owned).collect()
 }

@@ -4,6 +4,7 @@
 //! on bytes, and the list syntax that main.cf, table values and command lines share (`a, b {c d}`). It does no I/O,
 //! trusts nothing about its input and cannot fail other than by a returned error.
 
+pub mod escape;
 pub mod list;
 mod mask;
 mod show;

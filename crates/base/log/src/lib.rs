@@ -11,7 +11,7 @@
 mod sink;
 mod subscriber;
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 pub use sink::{Postlog, Sinks, postlog_line};
 pub use tracing;
@@ -54,6 +54,13 @@ pub fn verbose() -> u8 {
 /// Sets what [`verbose`] answers.
 pub fn set_verbose(level: u8) {
     VERBOSE.store(level, Ordering::Relaxed);
+}
+
+static UTF8: AtomicBool = AtomicBool::new(false);
+
+/// Lets UTF-8 through, as `smtputf8_enable` asks.
+pub fn allow_utf8() {
+    UTF8.store(true, Ordering::Relaxed);
 }
 
 /// Starts logging, or changes where it goes and under which tag.

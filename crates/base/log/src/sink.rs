@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 use sys::time::{LocalTime, now};
 
-use crate::Severity;
+use crate::{Severity, UTF8};
 
 const SYSLOG_SOCKET: &str = "/dev/log";
 
@@ -85,7 +86,8 @@ pub fn postlog_line(stamp: &str, hostname: &str, tag: &str, pid: u32, text: &str
 
 impl Logger {
     fn write(&mut self, severity: Severity, text: &str) {
-        let text = clean(severity, text);
+        let text =
+            clean(severity, text, if UTF8.load(Ordering::Relaxed) { Shown::Utf8 } else { Shown::Ascii });
         if let Some(program) = &self.sinks.stderr {
             // One write a line: other programs write to the same place.
             let line = format!("{program}: {text}\n");
@@ -133,10 +135,27 @@ impl Logger {
     }
 }
 
-fn clean(severity: Severity, text: &str) -> String {
+/// Which characters a line may have beside those that ASCII can print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    Ascii,
+    Utf8,
+}
+
+/// COMPAT: one `?` for each byte, as Postfix has it. Test: `severity_comes_before_the_text_and_control_characters_go`.
+fn clean(severity: Severity, text: &str, shown: Shown) -> String {
     let mut line = String::with_capacity(severity.prefix().len() + text.len());
     line.push_str(severity.prefix());
-    line.extend(text.chars().map(|c| if c.is_ascii_control() { '?' } else { c }));
+    for char in text.chars() {
+        match char {
+            ' '..='~' => line.push(char),
+            _ if char.is_ascii() => line.push('?'),
+            // What stands for a byte that was no UTF-8; the range is `escape`'s in the crate `bytes`.
+            char::REPLACEMENT_CHARACTER | '\u{10ff80}'..='\u{10ffff}' => line.push('?'),
+            _ if shown == Shown::Utf8 => line.push(char),
+            _ => line.extend(std::iter::repeat_n('?', char.len_utf8())),
+        }
+    }
     if line.len() > LINE_LIMIT {
         let end = (0..=LINE_LIMIT).rev().find(|&at| line.is_char_boundary(at)).unwrap_or(0);
         line.truncate(end);
@@ -182,8 +201,10 @@ mod tests {
 
     #[test]
     fn severity_comes_before_the_text_and_control_characters_go() {
-        assert_eq!(clean(Severity::Warning, "a\nb"), "warning: a?b");
-        assert_eq!(clean(Severity::Info, &"x".repeat(3000)).len(), LINE_LIMIT);
+        assert_eq!(clean(Severity::Warning, "a\nb", Shown::Utf8), "warning: a?b");
+        assert_eq!(clean(Severity::Info, &"x".repeat(3000), Shown::Utf8).len(), LINE_LIMIT);
+        assert_eq!(clean(Severity::Info, "Jörg\u{fffd}", Shown::Utf8), "Jörg?");
+        assert_eq!(clean(Severity::Info, "Jörg\u{fffd}", Shown::Ascii), "J??rg?");
     }
 
     #[test]

@@ -1,8 +1,27 @@
 //! Defaults that are found out at run time.
 
+use crate::declaration::Compute;
 use crate::interfaces::{self, Interface};
 use crate::{Error, MainCf, params};
+use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+thread_local! {
+    /// Names whose defaults are being found out.
+    static OPEN: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Finds a default out. A name on which its own default depends, as with `myhostname = $mydomain` alone, has no value
+/// meanwhile.
+pub(crate) fn find(main: &MainCf, name: &'static str, compute: Compute) -> Result<Option<String>, Error> {
+    if OPEN.with_borrow(|open| open.contains(&name)) {
+        return Ok(None);
+    }
+    OPEN.with_borrow_mut(|open| open.push(name));
+    let value = compute(main);
+    OPEN.with_borrow_mut(Vec::pop);
+    value.map(Some)
+}
 
 /// `myhostname`: the system's name, made fully qualified with `mydomain` as written.
 ///
@@ -198,5 +217,17 @@ mod tests {
         main.set("inet_interfaces", "loopback-only");
         main.set("mynetworks_style", "class");
         assert!(main.expand("$mynetworks").unwrap().contains("127.0.0.0/8 "));
+    }
+
+    #[test]
+    fn names_of_one_another() {
+        let mut main = MainCf::empty(std::path::Path::new("/etc/postfix"));
+        main.set("myhostname", "$mydomain");
+        assert_eq!(main.expand("$myhostname $mydomain").unwrap(), "localdomain localdomain");
+        main.set("myhostname", "host.$mydomain");
+        assert_eq!(main.expand("$myhostname").unwrap(), "host.");
+        main.set("inet_protocols", "ipv4");
+        main.set("inet_interfaces", "loopback-only, $mynetworks");
+        assert!(main.expand("$mynetworks").is_err());
     }
 }

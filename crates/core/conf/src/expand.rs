@@ -99,7 +99,7 @@ impl Expand<'static> {
 impl Expand<'_> {
     /// Expands a text.
     pub fn run(&self, text: &[u8], names: &dyn Names) -> Expanded {
-        self.work(text, names, Mode::Produce).out
+        self.work(text, names, Mode::Produce, 0).out
     }
 
     /// Reports every name in a text, also in operands that an expansion would not use.
@@ -109,13 +109,13 @@ impl Expand<'_> {
             found.borrow_mut().push(name.to_owned());
             None
         };
-        let out = self.work(text, &names, Mode::Scan).out;
+        let out = self.work(text, &names, Mode::Scan, 0).out;
         found.into_inner().iter().for_each(|name| report(name));
         out
     }
 
-    fn work<'w>(&'w self, text: &[u8], names: &'w dyn Names, mode: Mode) -> Work<'w> {
-        let mut work = Work { how: self, names, mode, depth: 0, out: Expanded::default() };
+    fn work<'w>(&'w self, text: &[u8], names: &'w dyn Names, mode: Mode, depth: usize) -> Work<'w> {
+        let mut work = Work { how: self, names, mode, depth, is_too_deep: false, out: Expanded::default() };
         work.text(text);
         work
     }
@@ -141,6 +141,10 @@ impl<'a> Pieces<'a> {
     /// The pieces of a text.
     pub fn new(text: &'a [u8]) -> Self {
         Pieces { text, rest: text }
+    }
+
+    fn is_done(&self) -> bool {
+        self.rest.is_empty()
     }
 
     fn fail(&mut self, problem: &str) -> Option<Result<Piece, String>> {
@@ -208,6 +212,8 @@ struct Work<'w> {
     names: &'w dyn Names,
     mode: Mode,
     depth: usize,
+    /// A comparison of which one side was too deep need not try the other, which would take forever.
+    is_too_deep: bool,
     out: Expanded,
 }
 
@@ -215,8 +221,12 @@ struct Work<'w> {
 struct Failed;
 
 impl Work<'_> {
+    /// COMPAT: after an error only what comes of it is lost: the other pieces at every level are still looked at, so
+    /// that their own errors are told, and a piece that failed counts as nested from then on. Test:
+    /// `a_name_of_itself_is_an_error`.
     fn text(&mut self, text: &[u8]) {
-        for piece in Pieces::new(text) {
+        let mut pieces = Pieces::new(text);
+        while let Some(piece) = pieces.next() {
             let piece = match piece {
                 Ok(piece) => piece,
                 Err(warning) => {
@@ -224,14 +234,19 @@ impl Work<'_> {
                     return;
                 }
             };
+            let is_last_literal = matches!(piece, Piece::Literal(_)) && pieces.is_done();
+            if self.out.failed && is_last_literal {
+                return;
+            }
             self.depth += 1;
             if self.depth > MAX_DEPTH + 1 {
                 let (Piece::Literal(text) | Piece::Expression(text)) = &piece;
                 let warning = format!("unreasonable macro call nesting: \"{}\"", lossy(text));
                 self.fail(warning);
+                self.is_too_deep = true;
             }
             if self.out.failed {
-                return;
+                continue;
             }
             match piece {
                 Piece::Literal(text) => {
@@ -241,7 +256,7 @@ impl Work<'_> {
                 }
                 Piece::Expression(text) => {
                     if self.expression(&text).is_err() {
-                        return;
+                        continue;
                     }
                 }
             }
@@ -282,7 +297,7 @@ impl Work<'_> {
             Some(b'?') => self.when_true(is_true, rest)?,
             Some(_) => self.when_false(is_true, rest)?,
         }
-        if self.out.failed { Err(Failed) } else { Ok(()) }
+        Ok(())
     }
 
     fn insert(&mut self, value: Option<Vec<u8>>, is_final: bool) {
@@ -389,7 +404,11 @@ impl Work<'_> {
             return Err(self.fail(warning));
         };
         let (right, rest) = self.braced(start)?;
-        let (left, right) = (self.nested(left), self.nested(right));
+        let left = self.nested(left);
+        if self.is_too_deep {
+            return Err(Failed);
+        }
+        let right = self.nested(right);
         if self.mode == Mode::Scan {
             return if self.out.failed { Err(Failed) } else { Ok((None, rest)) };
         }
@@ -400,9 +419,11 @@ impl Work<'_> {
         }
     }
 
-    /// Expands an operand apart from the result.
+    /// Expands an operand apart from the result. The depth goes on from here: Postfix begins anew, and a name that
+    /// compares itself is the end of it.
     fn nested(&mut self, text: &[u8]) -> Vec<u8> {
-        let out = self.how.work(text, self.names, self.mode).out;
+        let Work { out, is_too_deep, .. } = self.how.work(text, self.names, self.mode, self.depth);
+        self.is_too_deep |= is_too_deep;
         self.out.failed |= out.failed;
         self.out.undefined |= out.undefined;
         self.out.warnings.extend(out.warnings);

@@ -1,4 +1,4 @@
-//! The two macros of the registry: [`params!`] declares parameters, [`param_set!`] names those one program reads.
+//! The two macros of the registry: `params!` declares parameters, `param_set!` names those one program reads.
 
 /// Declares parameters; used once in each topic file of `src/params/`.
 ///

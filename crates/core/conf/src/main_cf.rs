@@ -1,7 +1,7 @@
 //! main.cf: what is written, and the values that follow from it.
 
 use crate::lines::{LogicalLines, split_name_value};
-use crate::{Error, Spec, expand, params};
+use crate::{Error, Spec, computed, expand, params};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -51,7 +51,7 @@ impl MainCf {
     pub fn read_file(&mut self, file: &Path) -> Result<(), Error> {
         let path = file.display().to_string();
         for line in LogicalLines::new(&path, &read_settled(file)?) {
-            let text = String::from_utf8_lossy(&line.text);
+            let text = bytes::escape::to_text(&line.text);
             let text = text.split('\0').next().unwrap_or_default();
             let (name, value) = split_name_value(text).map_err(|problem| Error::Syntax {
                 path: path.clone(),
@@ -123,10 +123,18 @@ impl MainCf {
     /// The value of a declared parameter before expansion.
     #[doc(hidden)]
     pub fn unexpanded(&self, spec: &Spec) -> Result<String, Error> {
-        match (self.written(spec.name), spec.computed) {
-            (Some(value), _) => Ok(value.to_owned()),
-            (None, Some(compute)) => compute(self),
-            (None, None) => Ok(spec.default.to_owned()),
+        match self.written(spec.name) {
+            Some(value) => Ok(value.to_owned()),
+            None => self.default_of(spec),
+        }
+    }
+
+    /// The default of a declared parameter before expansion, as this configuration has it.
+    #[doc(hidden)]
+    pub fn default_of(&self, spec: &Spec) -> Result<String, Error> {
+        match spec.computed {
+            Some(compute) => Ok(computed::find(self, spec.name, compute)?.unwrap_or_default()),
+            None => Ok(spec.default.to_owned()),
         }
     }
 
@@ -141,7 +149,7 @@ impl MainCf {
             return Ok(Some(value.to_owned()));
         }
         match params::computed(name) {
-            Some(compute) => compute(self).map(Some),
+            Some((name, compute)) => computed::find(self, name, compute),
             None => Ok(params::default_text(name).map(str::to_owned)),
         }
     }

@@ -175,6 +175,16 @@ mod tests {
     }
 
     #[test]
+    fn conformance_of_times() {
+        let Some(want) = crate::testing::conformance("text/mail_conf_time.ref") else { return };
+        let got = ["seconds", "minutes", "hours", "days", "weeks"].map(|unit| {
+            let text = format!("10{}", &unit[..1]);
+            format!("10 {unit} = {}\n", parse_time(&text, b's').unwrap())
+        });
+        assert_eq!(got.concat(), want);
+    }
+
+    #[test]
     fn texts_of_errors() {
         let error = |result: Result<i64, Error>| result.unwrap_err().to_string();
         let int = |text| number("x", text, i32::MIN.into(), i32::MAX.into());

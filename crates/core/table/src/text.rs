@@ -116,4 +116,34 @@ mod tests {
         assert_eq!(split_quoted_pair("a"), Err("missing '=' after attribute name"));
         assert_eq!(split_quoted_pair(" "), Err("no key found; expected format: key = value"));
     }
+
+    #[test]
+    fn conformance_of_quoted_names() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../../../shared/conformance/upstream/text/split_qnameval.toml"
+        );
+        let Ok(text) = std::fs::read_to_string(path) else {
+            eprintln!("skipped: no {path}");
+            return;
+        };
+        let mut count = 0;
+        for vector in text.split("[[vector]]\n").skip(1) {
+            let value = |name: &str| {
+                let line = vector.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = "))?;
+                let line = line.strip_prefix('"')?.strip_suffix('"')?;
+                Some(line.replace("\\\\", "\\").replace("\\\"", "\""))
+            };
+            let input = value("input").unwrap();
+            match value("want_error") {
+                Some(error) => assert_eq!(split_quoted_pair(&input), Err(error.as_str())),
+                None => {
+                    let want = (value("want_key").unwrap(), value("want_value").unwrap());
+                    assert_eq!(split_quoted_pair(&input), Ok((want.0.as_str(), want.1.as_str())));
+                }
+            }
+            count += 1;
+        }
+        assert!(count > 10, "{count} vectors");
+    }
 }

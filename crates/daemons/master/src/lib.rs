@@ -36,7 +36,7 @@ conf::param_set! {
     pub struct MasterParams {
         queue_directory, data_directory, daemon_directory, mail_owner, mail_version, syslog_name, syslog_facility,
         myhostname, maillog_file, postlog_service_name, default_process_limit, service_throttle_time,
-        inet_interfaces, inet_protocols, debugger_command
+        inet_interfaces, inet_protocols, debugger_command, smtputf8_enable
     }
 }
 

@@ -450,6 +450,9 @@ fn start_logging_by(params: &MasterParams, socket: PathBuf) -> Result<(), Fatal>
     let facility = log::facility(&params.syslog_facility)
         .ok_or_else(|| format!("unknown facility: {}", params.syslog_facility))?;
     let tag = format!("{}/master", params.syslog_name);
+    if params.smtputf8_enable {
+        log::allow_utf8();
+    }
     if params.maillog_file.is_empty() {
         log::init(&tag, log::Sinks { syslog: Some(facility), ..log::Sinks::default() });
         return Ok(());

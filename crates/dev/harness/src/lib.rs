@@ -12,6 +12,7 @@
 //! It trusts nothing of the mail system but that it is installed below `target/system`. A panic is a failed test.
 
 pub mod answers;
+mod difference;
 pub mod dns;
 pub mod isolation;
 pub mod normalise;
@@ -20,6 +21,7 @@ pub mod smtp;
 mod syslog;
 mod system;
 
+pub use difference::difference;
 pub use normalise::Normaliser;
 pub use sink::{Received, Sink};
 pub use smtp::{Reply, SmtpClient};

@@ -14,7 +14,7 @@ conf::param_set! {
     pub struct CommandParams {
         queue_directory, daemon_directory, command_directory, mail_owner, setgid_group, mail_name,
         myhostname, syslog_name, syslog_facility, maillog_file, maillog_file_prefixes, postlog_service_name,
-        import_environment
+        import_environment, smtputf8_enable
     }
 }
 
@@ -206,6 +206,9 @@ impl Startup {
             }
         }
         log::init(&tag(&invocation.program, &invocation.name, Some(&params.syslog_name)), sinks);
+        if params.smtputf8_enable {
+            log::allow_utf8();
+        }
         Ok(())
     }
 

@@ -13,7 +13,7 @@ conf::param_set! {
     /// What the frame itself reads.
     pub struct FrameParams {
         queue_directory, mail_owner, syslog_name, syslog_facility, myhostname, maillog_file,
-        postlog_service_name, max_idle, max_use, daemon_timeout, process_name, service_name
+        postlog_service_name, max_idle, max_use, daemon_timeout, process_name, service_name, smtputf8_enable
     }
 }
 
@@ -106,10 +106,17 @@ fn check_entry(program: &str, options: &Options) -> Result<(), Fatal> {
 
 fn start_logging(params: &FrameParams, program: &str, options: &Options) -> Result<(), Fatal> {
     let mut sinks = conf_sinks(params)?;
-    if options.log_to_stderr || (options.stand_alone && params.maillog_file.is_empty() && options.debug) {
+    if options.log_to_stderr {
+        // Before main.cf is read, Postfix knows no other name for itself.
+        let tag = sys::identity::safe_environment("MAIL_LOGTAG");
+        sinks.stderr = Some(format!("{}/{program}", tag.as_deref().unwrap_or("postfix")));
+    } else if options.stand_alone && params.maillog_file.is_empty() && options.debug {
         sinks.stderr = Some(program.to_owned());
     }
     log::init(&format!("{}/{program}", params.syslog_name), sinks);
+    if params.smtputf8_enable {
+        log::allow_utf8();
+    }
     sys::time::load_zone();
     Ok(())
 }

@@ -9,7 +9,7 @@ use conf::lines::{LogicalLines, split_name_value};
 use conf::reason;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 
 impl Registry {
     /// Looks for database clients in a value.
@@ -102,7 +102,10 @@ impl Registry {
                 log::warning!("open \"{kind}\" configuration \"{path}\": not a regular file");
                 return Ok(());
             }
-            Ok((true, file)) => std::io::read_to_string(file),
+            Ok((true, mut file)) => {
+                let mut text = Vec::new();
+                file.read_to_end(&mut text).map(|_| text)
+            }
         };
         let text = match text {
             Ok(text) => text,
@@ -112,8 +115,8 @@ impl Registry {
             }
         };
         let mut settings: BTreeMap<String, String> = BTreeMap::new();
-        for line in LogicalLines::new(path, text.as_bytes()) {
-            let text = String::from_utf8_lossy(&line.text);
+        for line in LogicalLines::new(path, &text) {
+            let text = bytes::escape::to_text(&line.text);
             let (name, value) = split_name_value(&text)
                 .map_err(|problem| fatal!("{path}, line {}: {problem}: \"{text}\"", line.first))?;
             if let Some(earlier) = settings.get(name).filter(|earlier| *earlier != value) {

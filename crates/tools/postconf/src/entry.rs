@@ -230,6 +230,7 @@ impl Entry {
             if let Some(value) = self.fields.get_mut(at + 1).filter(|value| value.starts_with('{')) {
                 *value = without_braces(value);
                 match split_name_value(value) {
+                    _ if option == "-" => {}
                     Ok((name, text)) => *value = format!("{name}={text}"),
                     Err(problem) => log::warning!("master.cf: {problem}: \"{value}\""),
                 }

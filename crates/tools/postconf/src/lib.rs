@@ -30,6 +30,8 @@ mod user;
 use command::{Choice, Fatal, Getopt, Invocation, Log, Name, Program, fatal};
 use mode::{Class, Mode};
 use registry::Registry;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 
 /// What the command is.
 pub const PROGRAM: Program = Program { name: Name::Called, log: Log::Terminal, failure: 1 };
@@ -44,7 +46,7 @@ pub fn run(invocation: &Invocation) -> Result<u8, Fatal> {
             Err(_) => return Err(usage(&invocation.name)),
         }
     }
-    request.names = options.rest().iter().map(|name| name.to_string_lossy().into_owned()).collect();
+    request.names = options.rest().iter().map(argument).collect();
     request.complete()?;
     request.perform(invocation)
 }
@@ -65,7 +67,7 @@ impl Request {
         match choice.letter {
             'c' => command::use_config_directory(&choice.value),
             'C' => self.class = Class::parse(&choice.text())?,
-            'o' => self.overrides.push(choice.text()),
+            'o' => self.overrides.push(argument(&choice.value)),
             'q' => self.is_quiet = true,
             'v' => log::set_verbose(log::verbose().saturating_add(1)),
             'b' | 't' if self.mode.has(Mode::EXPAND_TEMPLATES | Mode::DUMP_TEMPLATES) => {
@@ -106,7 +108,7 @@ impl Request {
             return Ok(other::show_tls(&self.tls));
         }
         if mode.has(Mode::MAPS) {
-            other::show_maps();
+            other::show_maps()?;
         } else if mode.has(Mode::LOCKS) {
             other::show_locks();
         } else if mode.has(Mode::SASL_SERVER) {
@@ -170,6 +172,11 @@ impl Request {
         }
         Ok(())
     }
+}
+
+/// An argument of the command line; bytes that are no UTF-8 stay what they are.
+fn argument(text: &OsString) -> String {
+    bytes::escape::to_text(text.as_bytes()).into_owned()
 }
 
 fn usage(name: &str) -> Fatal {

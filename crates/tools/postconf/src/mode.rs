@@ -115,22 +115,22 @@ impl Mode {
         for set in EXCLUSIVE {
             let given = Mode(self.0 & Mode::all(set).0);
             if given.0.count_ones() > 1 {
-                return Err(fatal!("specify one of {}", given.text()));
+                return Err(fatal!("specify one of {}", given.text(", ")));
             }
         }
         for (option, companions) in COMPATIBLE {
             let excess = self.without(Mode::all(companions) | *option);
             if self.has(*option) && excess.0 != 0 {
-                return Err(fatal!("with option {}, do not specify {}", option.text(), excess.text()));
+                return Err(fatal!("with option {}, do not specify {}", option.text(" "), excess.text(" ")));
             }
         }
         Ok(())
     }
 
-    fn text(self) -> String {
+    fn text(self, separator: &str) -> String {
         let names: Vec<&str> =
             OPTIONS.iter().filter(|(_, mode)| self.has(*mode)).map(|(name, _)| *name).collect();
-        names.join(" ")
+        names.join(separator)
     }
 }
 
@@ -277,8 +277,8 @@ mod tests {
         assert_eq!(check("nxfh"), Ok(()));
         assert_eq!(check("Mf"), Ok(()));
         assert_eq!(check("PPx"), Ok(()));
-        assert_eq!(check("de"), Err("specify one of -d -e".to_owned()));
-        assert_eq!(check("mM"), Err("specify one of -m -M".to_owned()));
+        assert_eq!(check("de"), Err("specify one of -d, -e".to_owned()));
+        assert_eq!(check("mM"), Err("specify one of -m, -M".to_owned()));
         assert_eq!(check("Mn"), Err("with option -M, do not specify -n".to_owned()));
         assert_eq!(check("ad"), Err("with option -a, do not specify -d".to_owned()));
     }

@@ -8,11 +8,13 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// Shows the types of lookup tables.
-pub(crate) fn show_maps() {
+/// Shows the types of lookup tables. All are built in, but a main.cf that cannot be read is a fault all the same.
+pub(crate) fn show_maps() -> Result<(), Fatal> {
+    MainCf::read(&conf::config_directory())?;
     let mut types = [table::TYPES, table::LINKED_TYPES].concat();
     types.sort_unstable();
     show(&types);
+    Ok(())
 }
 
 /// Shows the ways to lock a mailbox.

@@ -47,7 +47,7 @@ impl Output {
 
     /// Writes what was added. A reader that went away is none of our business.
     pub(crate) fn flush(&mut self) {
-        drop(std::io::stdout().write_all(self.text.as_bytes()));
+        drop(std::io::stdout().write_all(&bytes::escape::to_bytes(&self.text)));
         self.text.clear();
     }
 

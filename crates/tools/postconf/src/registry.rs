@@ -137,7 +137,7 @@ impl Registry {
             Err(error) => return Err(fatal!("open {path}: {}", reason(&error))),
         };
         for line in LogicalLines::new(&path, &text) {
-            match Entry::parse(&String::from_utf8_lossy(&line.text))? {
+            match Entry::parse(&bytes::escape::to_text(&line.text))? {
                 Ok(entry) => self.entries.push(entry),
                 Err(problem) => return Err(fatal!("file {path}: line {}: {problem}", line.first)),
             }
@@ -176,8 +176,13 @@ impl Registry {
         match &node.default {
             Default::Text(text) => Ok(text.clone()),
             Default::SameAs(name) => Ok(format!("${name}")),
-            Default::Declared(Spec { computed: Some(compute), .. }) => Ok(compute(&self.main)?),
-            Default::Declared(spec) => Ok(spec.default.to_owned()),
+            Default::Declared(spec) => match self.main.default_of(spec) {
+                // Of the networks' style, as it is when main.cf does not set that.
+                Err(conf::Error::Expansion { .. }) if !self.main.is_set("mynetworks_style") => {
+                    Err(fatal!("macro processing error"))
+                }
+                default => Ok(default?),
+            },
         }
     }
 

@@ -141,7 +141,14 @@ fn parameter(
         out.line(mode, &full_name);
         return Ok(());
     }
-    let value = if mode.has(Mode::EXPAND) { registry.expand(value, Some(entry))? } else { value.to_owned() };
+    // With -PP, defaults come here in which names mean something to one program only; Postfix expands them, and ends at
+    // the first of which it can make nothing.
+    let is_raw =
+        mode.has(Mode::MERGED_PARAMETERS) && registry.nodes.get(name).is_some_and(|node| node.is_raw);
+    let value = match mode.has(Mode::EXPAND) && !is_raw {
+        true => registry.expand(value, Some(entry))?,
+        false => value.to_owned(),
+    };
     if mode.has(Mode::JSON) {
         out.json(&full_name, &value);
     } else if mode.has(Mode::NO_NAME) {

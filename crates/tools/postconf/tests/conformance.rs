@@ -3,6 +3,7 @@
 #[path = "support/toml.rs"]
 mod toml;
 
+use regex::Regex;
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -23,28 +24,69 @@ fn cases_of_postfix() {
     assert!(failed.is_empty(), "{} of {} failed:\n{}", failed.len(), cases.len(), failed.join("\n"));
 }
 
+/// What a case or a step may say; nothing of it must be overlooked.
+const KEYS: &[&str] = &[
+    "args",
+    "argv0",
+    "capture",
+    "check",
+    "checked",
+    "differs",
+    "expect",
+    "expect_empty",
+    "expect_subst",
+    "files",
+    "filter",
+    "name",
+    "needs",
+    "notes",
+    "program",
+    "rc",
+    "same_output",
+    "step",
+    "template",
+    "unordered",
+    "upstream",
+    "what",
+];
+
 fn run(data: &Path, case: &Table) -> Result<(), String> {
     let work = tempfile::tempdir().unwrap();
     let name = case["name"].text();
     let place = work.path().to_str().unwrap();
     put(data, work.path(), case, case);
     let mut output = String::new();
+    let mut outputs = Vec::new();
+    let mut compared = 0;
     let own = [Value::Table(case.clone())];
     for step in case.get("step").map_or(&own[..], Value::list) {
         let step = step.table();
+        if let Some(key) = step.keys().chain(case.keys()).find(|key| !KEYS.contains(&key.as_str())) {
+            return Err(format!("{name}: what does {key} mean?"));
+        }
         put(data, work.path(), case, step);
         let text = run_step(work.path(), case, step)?;
         match step.contains_key("expect_empty") {
             true if !text.is_empty() => return Err(format!("{name}: not empty:\n{text}")),
-            true => {}
+            true => compared += 1,
             false => output.push_str(&text),
         }
+        outputs.push(text);
+    }
+    if let Some(steps) = case.get("same_output") {
+        let text = |at: usize| match steps.list()[at] {
+            Value::Number(step) => &outputs[usize::try_from(step).unwrap()],
+            ref other => panic!("a step: {other:?}"),
+        };
+        compare(name, text(1), text(0), None)?;
+        compared += usize::from(!text(0).is_empty());
     }
     for check in case.get("check").map_or(&[][..], Value::list) {
         let check = check.table();
         let got = fs::read_to_string(work.path().join(check["file"].text())).unwrap();
         let want = fs::read_to_string(data.join(check["expect"].text())).unwrap();
         compare(name, &got, &want, None)?;
+        compared += 1;
     }
     if let Some(expect) = case.get("expect").filter(|_| !case.contains_key("check")) {
         let mut want = fs::read_to_string(data.join(expect.text())).unwrap();
@@ -52,8 +94,9 @@ fn run(data: &Path, case: &Table) -> Result<(), String> {
             pairs.iter().for_each(|(from, to)| want = want.replace(from, &to.text().replace("@W@", place)));
         }
         compare(name, &output, &want, case.get("unordered"))?;
+        compared += 1;
     }
-    Ok(())
+    if compared == 0 { Err(format!("{name}: nothing was compared")) } else { Ok(()) }
 }
 
 /// Writes the files of a case or step; they look old, so that nobody waits for them to settle.
@@ -107,14 +150,14 @@ fn run_step(work: &Path, case: &Table, step: &Table) -> Result<String, String> {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     for filter in step.get("filter").map_or(&[][..], Value::list) {
         let filter = filter.table();
-        // The patterns of this area are plain texts.
-        let pattern = filter["re"].text();
+        let pattern = Regex::new(filter["re"].text()).unwrap();
         match filter["op"].text() {
-            "keep" => lines.retain(|line| line.contains(pattern)),
-            "drop" => lines.retain(|line| !line.contains(pattern)),
+            "keep" => lines.retain(|line| pattern.is_match(line)),
+            "drop" => lines.retain(|line| !pattern.is_match(line)),
             "sub" => {
+                assert_eq!(filter.get("first"), Some(&Value::Flag(true)));
                 let with = filter["with"].text();
-                lines.iter_mut().for_each(|line| *line = line.replacen(pattern, with, 1));
+                lines.iter_mut().for_each(|line| *line = pattern.replace(line, with).into_owned());
             }
             other => panic!("filter {other}"),
         }
@@ -123,11 +166,8 @@ fn run_step(work: &Path, case: &Table, step: &Table) -> Result<String, String> {
 }
 
 fn compare(name: &str, got: &str, want: &str, unordered: Option<&Value>) -> Result<(), String> {
-    // The one pattern for lines without an order names both files.
-    let is_free = |line: &&str| {
-        unordered.is_some()
-            && (line.contains("warning: ./main.cf: ") || line.contains("warning: ./master.cf: "))
-    };
+    let unordered = unordered.map(|pattern| Regex::new(pattern.text()).unwrap());
+    let is_free = |line: &&str| unordered.as_ref().is_some_and(|pattern| pattern.is_match(line));
     let sorted = |text: &str| {
         let (mut free, mut fixed): (Vec<&str>, Vec<&str>) = text.lines().partition(is_free);
         free.sort_unstable();

@@ -109,6 +109,17 @@ fn a_name_of_itself_is_an_error() {
 }
 
 #[test]
+fn a_comparison_with_itself_is_an_error() {
+    let mut main = MainCf::default();
+    for text in ["${{$a} == {$a} ? {1} : {2}}", "${{x} == {$a}}", "${domain_to_ascii{$a}}"] {
+        main.set("a", text);
+        let error = main.expand("$a").unwrap_err();
+        let Error::Expansion { warnings } = error else { panic!() };
+        assert!(warnings.iter().all(|warning| warning.starts_with("unreasonable macro call nesting")));
+    }
+}
+
+#[test]
 fn scanning_finds_names_in_every_branch() {
     let mut found = Vec::new();
     let text = b"$a ${b?{$c}:{$d}} ${{$e} == {x} ? {$f}}";

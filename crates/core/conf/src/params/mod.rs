@@ -58,11 +58,12 @@ pub(crate) fn default_text(name: &str) -> Option<&'static str> {
     None
 }
 
-/// What finds out the default of a parameter that has none in writing.
-pub(crate) fn computed(name: &str) -> Option<Compute> {
+/// The name of a parameter whose default is not in writing, and what finds it out.
+pub(crate) fn computed(name: &str) -> Option<(&'static str, Compute)> {
     const COMPUTED: [&Spec; 5] =
         [mydomain::SPEC, myhostname::SPEC, mynetworks::SPEC, process_id::SPEC, process_name::SPEC];
-    COMPUTED.iter().find(|spec| spec.name == name)?.computed
+    let spec = COMPUTED.iter().find(|spec| spec.name == name)?;
+    Some((spec.name, spec.computed?))
 }
 
 /// The `lmtp_` parameter for what the SMTP client calls `smtp_REST`.

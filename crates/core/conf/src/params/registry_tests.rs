@@ -261,7 +261,7 @@ fn accounted_for(name: &str) -> bool {
 fn every_default_is_found_by_name() {
     for declaration in all() {
         assert_eq!(default_text(declaration.name), Some(declaration.default), "{}", declaration.name);
-        let found = computed(declaration.name).is_some();
+        let found = computed(declaration.name).is_some_and(|(name, _)| name == declaration.name);
         assert_eq!(found, declaration.computed.is_some(), "{}", declaration.name);
     }
     assert_eq!(default_text("no_such_name"), None);

@@ -57,7 +57,7 @@ fn apply(path: &Path, mode: Mode, old: &[u8], changes: &mut BTreeMap<&str, Chang
         let mut value = None;
         if is_start {
             let end = line.iter().position(|&byte| is_space(byte) || byte == b'=').unwrap_or(line.len());
-            let name = String::from_utf8_lossy(line.get(..end).unwrap_or_default()).into_owned();
+            let name = bytes::escape::to_text(line.get(..end).unwrap_or_default()).into_owned();
             let change = changes.get_mut(name.as_str());
             is_changed = change.is_some();
             if let Some(change) = change {
@@ -74,12 +74,12 @@ fn apply(path: &Path, mode: Mode, old: &[u8], changes: &mut BTreeMap<&str, Chang
             lines.new.push(b'#');
             lines.new.extend_from_slice(&line);
         } else if let Some(value) = value {
-            lines.new.extend_from_slice(value.as_bytes());
+            lines.new.extend_from_slice(&bytes::escape::to_bytes(&value));
         }
     }
     for (name, change) in changes.iter().filter(|(_, change)| change.found == 0) {
         if let Some(value) = change.value {
-            lines.new.extend_from_slice(format!("{name} = {value}\n").as_bytes());
+            lines.new.extend_from_slice(&bytes::escape::to_bytes(&format!("{name} = {value}\n")));
         }
     }
     lines.new

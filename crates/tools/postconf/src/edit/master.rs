@@ -97,7 +97,7 @@ fn apply(path: &Path, mode: Mode, old: &[u8], requests: &mut [Request<'_>]) -> R
             keep(&mut lines.new, mode, &line, is_matched);
             continue;
         }
-        let text = String::from_utf8_lossy(&line).into_owned();
+        let text = bytes::escape::to_text(&line).into_owned();
         let (name, kind) = name_and_type(path, lines.number, &text)?;
         is_matched = false;
         let mut new: Option<Entry> = None;
@@ -124,7 +124,7 @@ fn apply(path: &Path, mode: Mode, old: &[u8], requests: &mut [Request<'_>]) -> R
                         Some(entry) => entry,
                         None => {
                             let number = lines.number;
-                            let more = String::from_utf8_lossy(&lines.continuation()).into_owned();
+                            let more = bytes::escape::to_text(&lines.continuation()).into_owned();
                             let entry = Entry::parse(&format!("{text}{more}"))?.map_err(|problem| {
                                 fatal!("file {}: line {number}: {problem}", path.display())
                             })?;
@@ -166,7 +166,7 @@ fn keep(new: &mut Vec<u8>, mode: Mode, line: &[u8], is_matched: bool) {
 }
 
 fn print(new: &mut Vec<u8>, entry: &Entry) -> Result<(), Fatal> {
-    new.extend_from_slice(entry.to_file()?.as_bytes());
+    new.extend_from_slice(&bytes::escape::to_bytes(&entry.to_file()?));
     Ok(())
 }
 
