@@ -68,7 +68,6 @@ const SINGLE: &[(&str, &str)] = &[
     ("bind_dn = nonsense", "joe@example.com"),
     ("bind_dn =\nbind_pw =", "secret"),
     ("cache = yes\ncache_size = 7\ncache_expiry = 0", "joe@example.com"),
-    ("timeout = 0", "joe@example.com"),
     ("start_tls = yes", "joe@example.com"),
     ("start_tls = yes\nversion = 2", "joe@example.com"),
     ("chase_referrals = yes", "joe@example.com"),
@@ -79,7 +78,10 @@ const SINGLE: &[(&str, &str)] = &[
     ("special_result_attribute = memberdn\nrecursion_limit = 1", "group@example.com"),
     ("special_result_attribute = memberdn\nrecursion_limit = 2", "outer@example.com"),
     ("special_result_attribute = memberdn\nexpansion_limit = 2", "outer@example.com"),
-    ("special_result_attribute = memberdn\nleaf_result_attribute = mail\nresult_attribute =", "outer@example.com"),
+    (
+        "special_result_attribute = memberdn\nleaf_result_attribute = mail\nresult_attribute =",
+        "outer@example.com",
+    ),
     (
         "special_result_attribute = memberdn\nleaf_result_attribute = mail\nresult_attribute = maildrop\n\
          terminal_result_attribute = mailbox",

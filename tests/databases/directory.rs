@@ -124,7 +124,7 @@ impl Directory {
         let schemas: String = ["core", "cosine", "inetorgperson", "nis"]
             .map(|name| format!("include {root}/etc/ldap/schema/{name}.schema\n"))
             .concat();
-        let uid = if nix::unistd::geteuid().is_root() { NOBODY } else { nix::unistd::geteuid().as_raw() };
+        let uid = nix::unistd::geteuid();
         let main = format!(
             "{schemas}include {path}/mail.schema\nmodulepath {root}/usr/lib/ldap\nmoduleload back_mdb\n\
              pidfile {path}/pid\nsizelimit 500\n{configuration}\n\
@@ -188,7 +188,8 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().fold(0_u32, |bits, &byte| (bits << 8) | u32::from(byte)) << (8 * (3 - chunk.len()));
+        let bits =
+            chunk.iter().fold(0_u32, |bits, &byte| (bits << 8) | u32::from(byte)) << (8 * (3 - chunk.len()));
         for at in 0..4 {
             let digit = DIGITS[(bits >> (18 - 6 * at)) as usize & 63];
             text.push(if at <= chunk.len() { char::from(digit) } else { '=' });

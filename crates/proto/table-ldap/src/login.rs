@@ -172,7 +172,8 @@ impl Login {
                     Scheme::Ldap if self.start_tls => TLS_STRENGTH,
                     Scheme::Ldap => 0,
                 };
-                if !is_wanted || *least > strength {
+                // Without protection there is nothing from which the server could know who we are.
+                if !is_wanted || strength == 0 || *least > strength {
                     return Err(Code::AUTH_UNKNOWN);
                 }
                 let initial = Some(authorization.as_bytes());
