@@ -63,7 +63,7 @@ fn rows(keys: &[String]) -> Vec<(&str, &str)> {
     rows
 }
 
-fn keys() -> Vec<String> {
+pub(crate) fn keys() -> Vec<String> {
     let count = std::env::var("FERROFIX_KEYS").ok().and_then(|count| count.parse().ok()).unwrap_or(300);
     let mut random = Random::new(45);
     // Tables are asked for keys in lower case; half of them stay in capitals all the same.
@@ -100,7 +100,7 @@ fn settings(package: Package, place: &str, host: &str, settings: &str) -> String
     format!("{hosts}{place}{settings}\n")
 }
 
-fn compare(postmap: &Postmap, kind: &str, place: &str, host: &str, text: &str, keys: &[String]) {
+pub(crate) fn compare(postmap: &Postmap, kind: &str, place: &str, host: &str, text: &str, keys: &[String]) {
     let outcome = |package: Package| {
         let name = format!("{}.cf", package.name());
         let file = postmap.settings(&name, &settings(package, place, host, text));

@@ -6,6 +6,9 @@
 //! down, and nobody else waits for a slow one, with the installed system (`system`).
 
 mod differential;
+mod differential_ldap;
+mod directory;
+mod ldap;
 mod mysql;
 mod pgsql;
 mod place;

@@ -26,7 +26,7 @@ impl Postmap {
         for package in packages {
             let needed: &[&str] = match package {
                 Package::Ours => &["usr/sbin/postmap"],
-                Package::Reference => &["usr/sbin/postmap", "usr/lib/postfix/postfix-sqlite.so"],
+                Package::Reference => &["usr/sbin/postmap", "usr/lib/postfix/postfix-ldap.so"],
             };
             if let Some(missing) = needed.iter().find(|file| !package.image().join(file).exists()) {
                 let missing = package.image().join(missing);
@@ -54,7 +54,7 @@ impl Postmap {
             fs::write(etc.join("main.cf"), main).expect("write");
             fs::write(etc.join("master.cf"), "").expect("write");
         }
-        let kinds = ["mysql", "pgsql", "sqlite"];
+        let kinds = ["ldap", "mysql", "pgsql", "sqlite"];
         let maps =
             kinds.map(|kind| format!("{kind}\t{}/postfix-{kind}.so\tdict_{kind}_open\n", library.display()));
         fs::write(directory.path().join("dynamicmaps.cf"), maps.concat()).expect("write");

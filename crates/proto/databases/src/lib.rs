@@ -6,14 +6,17 @@
 
 /// Adds the types to this process.
 pub fn link() {
-    table::link(table_sql::TYPES);
+    CLIENTS.iter().for_each(|types| table::link(types));
 }
+
+/// The types of each client.
+const CLIENTS: [&[(&str, table::Opener)]; 2] = [table_ldap::TYPES, table_sql::TYPES];
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn all_types_have_a_client() {
-        let mut types: Vec<&str> = table_sql::TYPES.iter().map(|&(kind, _)| kind).collect();
+        let mut types: Vec<&str> = crate::CLIENTS.concat().iter().map(|&(kind, _)| kind).collect();
         types.sort_unstable();
         assert_eq!(types, table::LINKED_TYPES, "what `postconf -m` shows");
     }

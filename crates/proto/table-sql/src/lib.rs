@@ -16,10 +16,8 @@
 //! **When it fails.** Settings that cannot be used are an error when the table is opened. Everything later is logged in
 //! Postfix's words and is [`table::Error::Retry`].
 
-mod link;
 pub mod mysql;
 pub mod pgsql;
-mod secure;
 pub mod sqlite;
 mod statement;
 

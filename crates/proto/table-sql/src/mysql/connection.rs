@@ -2,9 +2,9 @@
 
 use std::io;
 
-use crate::link;
 use crate::mysql::packet::{Packets, Reader, malformed};
 use crate::mysql::quote::{Quoting, is_ambiguous};
+use database_link::link;
 
 const MORE_RESULTS: u16 = 1 << 3;
 const NO_BACKSLASH_ESCAPES: u16 = 1 << 9;

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::link::{self, Link, Name};
 use crate::mysql::auth::{self, Method};
 use crate::mysql::connection::{Connection, Trouble, lost, refused, status_of_ok};
 use crate::mysql::packet::{Packets, Reader, malformed};
-use crate::secure::Secure;
+use database_link::Secure;
+use database_link::link::{self, Link, Name};
 
 /// What client and server can do, as bits of the protocol.
 mod capability {

@@ -13,13 +13,13 @@ use std::time::Duration;
 use table::client::{Failure, Key, Reach, Server, Servers, Settings};
 use table::{Backend, Error, Flags, LocalFuture, Opened, Opening, RemoteTable};
 
-use crate::link::{self, Name};
 use crate::mysql::connection::{Connection, Rows, Trouble};
 use crate::mysql::login::{Login, Place};
 use crate::mysql::options::Options;
-use crate::secure::{Files, Proof, Secure};
 use crate::statement::{self, Statement};
 use crate::{CONNECT_LIMIT, INTERVAL, QUERY_LIMIT};
+use database_link::link::{self, Name};
+use database_link::{Files, Proof, Secure};
 
 /// Where the library of Debian and others looks for the server of this machine.
 const DEFAULT_SOCKET: &str = "/run/mysqld/mysqld.sock";

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::link::Link;
+use database_link::link::Link;
 
 /// The length of a packet that is continued in the next one.
 const FULL: usize = 0xff_ffff;

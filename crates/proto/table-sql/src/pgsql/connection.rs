@@ -2,10 +2,10 @@
 
 use std::io;
 
-use crate::link;
 use crate::pgsql::quote::{Encoding, Quoting};
 use crate::pgsql::report::Report;
 use crate::pgsql::wire::{Wire, malformed};
+use database_link::link;
 
 /// How long a message may be before somebody logged in.
 pub(super) const SHORT: usize = 30_000;

@@ -9,12 +9,12 @@ use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::link::{self, Link, Name};
 use crate::pgsql::connection::{Connection, GONE, SHORT};
 use crate::pgsql::report::Report;
 use crate::pgsql::target::{Encrypt, Session, Target};
 use crate::pgsql::wire::{Wire, malformed};
-use crate::secure::Secure;
+use database_link::Secure;
+use database_link::link::{self, Link, Name};
 
 /// The protocol, version 3.0.
 const VERSION: u32 = 3 << 16;

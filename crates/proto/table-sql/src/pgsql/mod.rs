@@ -13,13 +13,13 @@ use std::rc::Rc;
 use table::client::{Failure, Key, Reach, Server, Servers, Settings};
 use table::{Backend, Error, Flags, LocalFuture, Opened, Opening, RemoteTable};
 
-use crate::link::Name;
 use crate::pgsql::connection::{Answer, Connection, Trouble};
 use crate::pgsql::login::{Place, Unreachable, Via};
 use crate::pgsql::target::{Encrypt, Endpoint, Target};
-use crate::secure::{Proof, Secure};
 use crate::statement::{self, Statement};
 use crate::{INTERVAL, QUERY_LIMIT};
+use database_link::link::Name;
+use database_link::{Proof, Secure};
 
 /// A table.
 struct Pgsql {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::CONNECT_LIMIT;
-use crate::secure::{Files, Proof};
+use database_link::{Files, Proof};
 
 /// Where the library of Debian and others looks for the server of this machine.
 const SOCKET_DIRECTORY: &str = "/var/run/postgresql";

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::link::Link;
+use database_link::link::Link;
 
 /// Sends and receives messages.
 pub(super) struct Wire {

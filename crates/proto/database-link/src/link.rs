@@ -12,27 +12,27 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
 /// A connection, encrypted or not.
-pub(crate) type Link = Pin<Box<dyn Stream>>;
+pub type Link = Pin<Box<dyn Stream>>;
 
 /// What connections are made of.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send {}
+pub trait Stream: AsyncRead + AsyncWrite + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Send> Stream for T {}
 
 /// Connects to a local socket.
-pub(crate) async fn local(path: &Path) -> io::Result<Link> {
+pub async fn local(path: &Path) -> io::Result<Link> {
     Ok(Box::pin(UnixStream::connect(path).await?))
 }
 
 /// Connects to an address.
-pub(crate) async fn remote(address: SocketAddr) -> io::Result<Link> {
+pub async fn remote(address: SocketAddr) -> io::Result<Link> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     Ok(Box::pin(stream))
 }
 
 /// Says goodbye, if that takes no waiting.
-pub(crate) fn part(link: &mut Link, goodbye: &[u8]) {
+pub fn part(link: &mut Link, goodbye: &[u8]) {
     let mut context = Context::from_waker(Waker::noop());
     // Servers note in their log who left without a word. Nothing more depends on it.
     let _said = pin!(async {
@@ -43,7 +43,7 @@ pub(crate) fn part(link: &mut Link, goodbye: &[u8]) {
 }
 
 /// The name of a server on the network.
-pub(crate) struct Name {
+pub struct Name {
     text: String,
     /// Its addresses when last known.
     known: Mutex<Vec<IpAddr>>,
@@ -51,18 +51,18 @@ pub(crate) struct Name {
 
 impl Name {
     /// Looks the name up for the first time: in a jail there may be no way to do that.
-    pub(crate) fn new(text: &str) -> Self {
+    pub fn new(text: &str) -> Self {
         let addresses = (text, 0).to_socket_addrs().map(|found| found.map(|address| address.ip()).collect());
         Self { text: text.to_owned(), known: Mutex::new(addresses.unwrap_or_default()) }
     }
 
     /// The name as it is written.
-    pub(crate) fn text(&self) -> &str {
+    pub fn text(&self) -> &str {
         &self.text
     }
 
     /// Its addresses. The error is the C library's text.
-    pub(crate) async fn addresses(&self, port: u16) -> Result<Vec<SocketAddr>, String> {
+    pub async fn addresses(&self, port: u16) -> Result<Vec<SocketAddr>, String> {
         let found = tokio::net::lookup_host((self.text.as_str(), port)).await;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         match found {
@@ -78,13 +78,13 @@ impl Name {
 }
 
 /// The name of the user that this process runs as, for servers that ask the system about it.
-pub(crate) fn user_name() -> Option<String> {
+pub fn user_name() -> Option<String> {
     let user = nix::unistd::User::from_uid(nix::unistd::geteuid());
     user.ok().flatten().map(|user| user.name)
 }
 
 /// The port of a service, a number or a name of services(5).
-pub(crate) fn port(service: &str) -> Option<u16> {
+pub fn port(service: &str) -> Option<u16> {
     if !service.is_empty() && service.bytes().all(|byte| byte.is_ascii_digit()) {
         return service.parse().ok();
     }

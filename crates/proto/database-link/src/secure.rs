@@ -12,7 +12,7 @@ use crate::link::Link;
 
 /// What a server's certificate must prove.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Proof {
+pub enum Proof {
     /// Nothing: encryption is enough.
     Nothing,
     /// That somebody who is trusted made it.
@@ -23,22 +23,26 @@ pub(crate) enum Proof {
 
 /// The files of a client.
 #[derive(Clone, Default, Debug)]
-pub(crate) struct Files {
-    pub(crate) certificate: Option<String>,
-    pub(crate) key: Option<String>,
-    pub(crate) ca_file: Option<String>,
-    pub(crate) ca_path: Option<String>,
+pub struct Files {
+    /// The certificate, and what comes with it.
+    pub certificate: Option<String>,
+    /// Its key, when that is in a file of its own.
+    pub key: Option<String>,
+    /// Whose certificates are trusted.
+    pub ca_file: Option<String>,
+    /// A directory of such certificates.
+    pub ca_path: Option<String>,
 }
 
 /// How connections are encrypted.
-pub(crate) struct Secure {
+pub struct Secure {
     client: Result<Client, String>,
     proof: Proof,
 }
 
 impl Secure {
     /// Reads the files. What is wrong with them is told with every connection.
-    pub(crate) fn new(files: &Files, proof: Proof) -> Self {
+    pub fn new(files: &Files, proof: Proof) -> Self {
         let path = |file: &Option<String>| file.as_ref().map(PathBuf::from).unwrap_or_default();
         let settings = ClientSettings {
             cert_file: path(&files.certificate),
@@ -53,13 +57,18 @@ impl Secure {
         Self { client: Client::new(&settings).map_err(first_line), proof }
     }
 
+    /// What is wrong with the files.
+    pub fn fault(&self) -> Option<&str> {
+        self.client.as_ref().err().map(String::as_str)
+    }
+
     /// Whether the server must prove its name.
-    pub(crate) fn must_prove(&self) -> bool {
+    pub fn must_prove(&self) -> bool {
         self.proof == Proof::Name
     }
 
     /// Encrypts a connection to the server of that name.
-    pub(crate) async fn wrap(&self, link: Link, host: &str) -> Result<Link, String> {
+    pub async fn wrap(&self, link: Link, host: &str) -> Result<Link, String> {
         let client = self.client.as_ref().map_err(Clone::clone)?;
         let host = if host.is_empty() { "localhost" } else { host };
         let names = [host.to_owned()];
