@@ -140,10 +140,9 @@ impl Config {
         Scope { config: self, service: Some(service), main }
     }
 
-    /// What the SMTP servers see; main.cf alone when there is none.
+    /// What the SMTP servers see.
     pub(crate) fn smtpd_scopes(&self) -> Vec<Scope<'_>> {
-        let scopes: Vec<Scope<'_>> = self.scopes_of("smtpd").collect();
-        if scopes.is_empty() { vec![self.global()] } else { scopes }
+        self.scopes_of("smtpd").collect()
     }
 
     /// Every setting of both files, with what its service sees. Of a name that one place sets twice, the last.
@@ -153,9 +152,10 @@ impl Config {
             settings.get(at).is_some_and(|setting| later.all(|other| other.name != setting.name))
         };
         let mut all = Vec::new();
-        for (at, setting) in self.settings.iter().enumerate().filter(|(at, _)| is_last(&self.settings, *at)) {
-            let _ = at;
-            all.push((self.global(), setting));
+        for (at, setting) in self.settings.iter().enumerate() {
+            if is_last(&self.settings, at) {
+                all.push((self.global(), setting));
+            }
         }
         for service in &self.services {
             for (at, setting) in service.settings.iter().enumerate() {

@@ -36,8 +36,10 @@ pub(crate) fn types(config: &Config, report: &mut Report) {
     for (_, setting, table) in all(config) {
         let is_for_tables =
             ["_maps", "_checks", "alias_database"].iter().any(|end| setting.name.ends_with(end));
+        let may_be = is_for_tables || LISTS.iter().any(|end| setting.name.ends_with(end));
         let is_known = known().any(|kind| kind == table.kind);
-        if is_known || !(is_for_tables || table.name.starts_with('/')) || is_service(&table.kind) {
+        if is_known || !(is_for_tables || (may_be && table.name.starts_with('/'))) || is_service(&table.kind)
+        {
             continue;
         }
         let why = "a lookup fails as if the table were broken: mail waits, clients get a temporary error";
@@ -47,6 +49,18 @@ pub(crate) fn types(config: &Config, report: &mut Report) {
         report.error(&spot, format!("unknown table type \"{}\"", table.kind), why, &mend);
     }
 }
+
+/// Ends of names of lists that may have tables among names, addresses or restrictions.
+const LISTS: [&str; 8] = [
+    "_domains",
+    "_restrictions",
+    "_networks",
+    "_clients",
+    "_exceptions",
+    "_access_list",
+    "mydestination",
+    "mynetworks",
+];
 
 /// What stands before a socket's path, not before a table's name.
 fn is_service(kind: &str) -> bool {

@@ -16,13 +16,17 @@ pub(crate) fn unknown(config: &Config, report: &mut Report) {
     let users = users_names(config);
     for (_, setting) in config.effective() {
         let name = setting.name.as_str();
-        if is_known(config, name) || users.contains(name) || alternative(name).is_some() {
+        if is_known(config, name) || alternative(name).is_some() {
             continue;
         }
         let elsewhere = OTHERS.iter().find(|(known, _)| match known.strip_suffix('*') {
             Some(start) => name.starts_with(start),
             None => *known == name,
         });
+        // $name of such a one, as in proxy_read_maps, does not make it the user's own.
+        if elsewhere.is_none() && users.contains(name) {
+            continue;
+        }
         let mend = match elsewhere {
             Some((_, mend)) => (*mend).to_owned(),
             None => {

@@ -17,22 +17,30 @@ pub(crate) fn unreachable(config: &Config, report: &mut Report) {
     }
 }
 
-/// Restrictions that can never match.
+/// Restrictions that can never match. A list of main.cf that several servers share is right when it works in one.
 pub(crate) fn idle(config: &Config, report: &mut Report) {
-    for list in lists::all(config) {
+    let lists = lists::all(config);
+    for list in &lists {
         for (at, step) in list.steps.iter().enumerate() {
             let Some(name) = step.name() else { continue };
             let earlier = list.steps.get(..at).unwrap_or_default();
             let spot = list.scope.spot_of(&list.name, &step.word);
-            if let Some(other) = shadowing(name)
-                .filter(|other| earlier.iter().any(|step| step.name() == Some(*other) && !step.only_warns))
+            let is_shared = |other: &&lists::List<'_>| {
+                other.name == list.name && other.scope.spot(&list.name) == list.scope.spot(&list.name)
+            };
+            let without = |list: &lists::List<'_>| without_means(&list.scope, &list.name, name);
+            let rejects = |other: &Step, name| other.name() == Some(name) && !other.only_warns;
+            if let Some(other) =
+                shadowing(name).filter(|other| earlier.iter().any(|step| rejects(step, *other)))
             {
                 let what = format!("\"{}\" after \"{}\" never matches", step.word, other.text());
                 let why = "what it would reject was rejected before";
                 report.note(&spot, what, why, "put it first, if its reply matters, or remove it");
-            } else if let Some((why, mend)) = without_means(&list.scope, &list.name, name) {
+            } else if let Some((why, mend)) =
+                without(list).filter(|_| lists.iter().filter(is_shared).all(|other| without(other).is_some()))
+            {
                 report.warning(&spot, format!("\"{}\" never matches", step.word), why, mend);
-            } else if earlier.iter().any(|other| other == step) && list.name != "smtpd_restriction_classes" {
+            } else if earlier.contains(step) {
                 let what = format!("\"{}\" stands here twice", step.word);
                 report.note(&spot, what, "the second one never finds anything new", "remove one of the two");
             }
@@ -133,6 +141,9 @@ mod tests {
                 "note 3 smtpd_sender_restrictions: \"reject_non_fqdn_sender\" stands here twice",
             ]
         );
+        let shared = "25 inet n - n - - smtpd\n587 inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes\n";
+        let sender = "smtpd_sender_restrictions = reject_authenticated_sender_login_mismatch\n";
+        assert!(lines("idle-restriction", sender, shared).is_empty());
         let early = "smtpd_delay_reject = no\nsmtpd_client_restrictions = check_recipient_access hash:/a\n";
         assert_eq!(lines("idle-restriction", early, MASTER).len(), 1);
         let fine = "smtpd_helo_restrictions = reject_invalid_hostname, reject_non_fqdn_hostname\n\

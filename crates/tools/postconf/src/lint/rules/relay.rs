@@ -30,7 +30,8 @@ pub(crate) fn no_control(config: &Config, report: &mut Report) {
                    smtpd_recipient_restrictions, specify at least one working instance of: reject_unauth_destination, ...\"";
         let mend = "smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination";
         let set = RELAY_LISTS.iter().find(|list| scope.setting(list).is_some());
-        report.error(&scope.spot(set.unwrap_or(&RELAY_LISTS[0])), what, why, mend);
+        let spot = set.map_or_else(|| config.global().spot(RELAY_LISTS[0]), |list| scope.spot(list));
+        report.error(&spot, what, why, mend);
     }
 }
 
@@ -231,6 +232,7 @@ mod tests {
     #[test]
     fn without_control() {
         assert_eq!(lines("no-relay-control", "", MASTER).len(), 1);
+        assert!(lines("no-relay-control", "", "smtp unix - - n - - smtp\n").is_empty());
         assert!(lines("no-relay-control", "compatibility_level = 2\n", MASTER).is_empty());
         let permit = "smtpd_recipient_restrictions = permit_mynetworks, permit, reject_unauth_destination\n";
         assert_eq!(

@@ -2,7 +2,7 @@
 
 use crate::lint::config::{Config, Setting};
 use crate::lint::report::Report;
-use conf::{Kind, Spec, flag, number, parse_time, within};
+use conf::{Kind, Spec, compat_level, flag, number, parse_time, within};
 
 /// A parameter that one place sets twice.
 pub(crate) fn repeated(config: &Config, report: &mut Report) {
@@ -93,6 +93,9 @@ pub(crate) fn bad(config: &Config, report: &mut Report) {
             continue;
         }
         let problem = match scope.main.expand(&setting.value) {
+            Ok(_) if spec.name == "compatibility_level" => {
+                compat_level(&scope.main).map(drop).map_err(|error| error.to_string())
+            }
             Ok(value) if spec.kind == Kind::Raw => length(spec, setting.value.len().max(value.len())),
             Ok(value) => check(spec, &value, &scope.expand(spec.default)),
             Err(error) if spec.kind != Kind::Raw => Err(error.to_string()),
@@ -193,7 +196,12 @@ mod tests {
                 "error 7 line_length_limit: invalid line_length_limit parameter value 0 < 512",
             ]
         );
-        let fine = "smtpd_hard_error_limit = ${stress?{1}:{20}}\nqueue_run_delay = 300\nrelayhost =\n";
+        let level = "compatibility_level = 3.x\n";
+        assert_eq!(
+            lines("bad-value", level, MASTER),
+            ["error 1 compatibility_level: malformed compatibility level syntax: \"3.x\""]
+        );
+        let fine = "compatibility_level = 3.11\nsmtpd_hard_error_limit = ${stress?{1}:{20}}\nqueue_run_delay = 300\nrelayhost =\n";
         assert!(lines("bad-value", fine, MASTER).is_empty());
     }
 }
