@@ -51,7 +51,10 @@ pub(crate) fn run(
     if !options.rest().is_empty() {
         return Err(usage());
     }
-    let findings = check(&Config::read(invocation.base_name())?);
+    let config = Config::read(invocation.base_name())?;
+    // Values that cannot be expanded are findings; every rule that meets one would log it again.
+    log::init(&invocation.name, log::Sinks::default());
+    let findings = check(&config);
     // A reader that went away is none of our business.
     drop(std::io::stdout().write_all(report::show(&findings, form).as_bytes()));
     Ok(report::status(&findings))

@@ -2,7 +2,7 @@
 
 use crate::lint::config::{Config, Setting};
 use crate::lint::report::Report;
-use conf::{Kind, Spec, compat_level, flag, number, parse_time, within};
+use conf::{Error, Kind, Spec, compat_level, flag, number, parse_time, within};
 
 /// A parameter that one place sets twice.
 pub(crate) fn repeated(config: &Config, report: &mut Report) {
@@ -98,6 +98,7 @@ pub(crate) fn bad(config: &Config, report: &mut Report) {
             }
             Ok(value) if spec.kind == Kind::Raw => length(spec, setting.value.len().max(value.len())),
             Ok(value) => check(spec, &value, &scope.expand(spec.default)),
+            Err(Error::Expansion { warnings }) if spec.kind != Kind::Raw => Err(warnings.join("; ")),
             Err(error) if spec.kind != Kind::Raw => Err(error.to_string()),
             Err(_) => Ok(()),
         };
@@ -192,7 +193,7 @@ mod tests {
                 "error 3 queue_run_delay: parameter queue_run_delay: bad time value or unit: 5y",
                 "error 4 in_flow_delay: invalid in_flow_delay: 11 (max 10)",
                 "error 5 mail_name: bad string length 0 < 1: mail_name = ",
-                "error 6 myhostname: dictionary mail_dict: macro processing error",
+                "error 6 myhostname: truncated macro reference: \"${a\"",
                 "error 7 line_length_limit: invalid line_length_limit parameter value 0 < 512",
             ]
         );
