@@ -29,6 +29,7 @@ pub mod lines;
 mod main_cf;
 pub mod master;
 pub mod params;
+pub mod restriction;
 #[cfg(test)]
 mod testing;
 mod transport;

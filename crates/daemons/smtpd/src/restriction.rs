@@ -11,7 +11,6 @@ mod helo;
 mod listed;
 mod lookup;
 mod mx_backup;
-mod name;
 mod rbl;
 mod recipient;
 mod reject;
@@ -24,7 +23,7 @@ mod unsupported;
 mod verify;
 mod words;
 
-pub(crate) use name::Name;
+pub(crate) use conf::restriction::Name;
 pub(crate) use rbl::ListingCache;
 pub(crate) use reject::{Checks, TempfailAction};
 pub(crate) use rules::Rules;

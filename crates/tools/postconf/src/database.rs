@@ -144,7 +144,7 @@ enum Nested {
 }
 
 /// Database clients and what they read.
-const CLIENTS: &[(&str, &[&str])] = &[
+pub(crate) const CLIENTS: &[(&str, &[&str])] = &[
     ("ldap", LDAP),
     ("mysql", MYSQL),
     ("pgsql", PGSQL),

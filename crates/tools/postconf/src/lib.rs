@@ -4,7 +4,7 @@
 //! fields and their `-o` settings; and what in either file has no effect, because nothing reads it.
 //!
 //! Trusts the two files only as far as their syntax goes: it must work at installation time, when neither accounts nor
-//! directories exist yet, so it checks no value. It knows every declared parameter; what else is valid follows from
+//! directories exist yet, so it checks no value, except with `--lint`. It knows every declared parameter; what else is valid follows from
 //! master.cf (`TRANSPORT_...` parameters), from `smtpd_restriction_classes`, from `$name` in values and from the names
 //! of database clients.
 //!
@@ -16,6 +16,7 @@
 mod database;
 mod edit;
 mod entry;
+mod lint;
 mod lookup;
 mod mode;
 mod other;
@@ -38,6 +39,9 @@ pub const PROGRAM: Program = Program { name: Name::Called, log: Log::Terminal, f
 
 /// Runs the command.
 pub fn run(invocation: &Invocation) -> Result<u8, Fatal> {
+    if let Some(arguments) = lint::requested(&invocation.args) {
+        return lint::run(invocation, &arguments, || usage(&invocation.name));
+    }
     let mut request = Request::default();
     let mut options = Getopt::new(invocation, "aAbc:C:deEfFhHjlmMno:pPqtT:vxX#");
     for choice in options.by_ref() {
@@ -206,6 +210,7 @@ fn usage(name: &str) -> Fatal {
         "-x (expand parameter values)",
         "-X (exclude)",
         "-# (comment-out)",
+        "--lint (check both files)",
         "name...",
     ];
     fatal!("usage: {name} [{}]", options.join("] ["))

@@ -58,7 +58,7 @@ impl Output {
 }
 
 /// The inside of a JSON string.
-fn json(text: &str) -> String {
+pub(crate) fn json(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len());
     for char in text.chars() {
         match char {

@@ -57,7 +57,7 @@ fn flag<'a>(
 }
 
 /// What to do in place of setting a deprecated parameter.
-fn alternative(name: &str) -> Option<String> {
+pub(crate) fn alternative(name: &str) -> Option<String> {
     let (_, instead) = DEPRECATED.iter().find(|(deprecated, _)| *deprecated == name)?;
     Some(match *instead {
         "" => "do not specify".to_owned(),

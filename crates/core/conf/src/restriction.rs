@@ -1,17 +1,20 @@
-//! The names of restrictions.
+//! The names of access restrictions, for the server that runs them and for whoever checks the lists.
 
 macro_rules! names {
     ($($variant:ident $text:literal $(| $alias:literal)*,)*) => {
         /// A restriction that Postfix knows.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum Name { $($variant,)* }
+        pub enum Name {
+            $(#[doc = concat!("`", $text, "`")] $variant,)*
+        }
 
         impl Name {
-            const ALL: &'static [(&'static str, Name)] =
+            /// Every name in main.cf, also the older ones, with what it stands for.
+            pub const ALL: &'static [(&'static str, Name)] =
                 &[$(($text, Name::$variant), $(($alias, Name::$variant),)*)*];
 
             /// Its name in main.cf.
-            pub(crate) fn text(self) -> &'static str {
+            pub fn text(self) -> &'static str {
                 match self { $(Name::$variant => $text,)* }
             }
         }
@@ -99,7 +102,7 @@ names! {
 
 impl Name {
     /// The restriction of that name, in any case.
-    pub(crate) fn parse(word: &str) -> Option<Name> {
+    pub fn parse(word: &str) -> Option<Name> {
         Self::ALL.iter().find(|(text, _)| text.eq_ignore_ascii_case(word)).map(|(_, name)| *name)
     }
 }
