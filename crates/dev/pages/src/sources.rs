@@ -200,7 +200,7 @@ mod tests {
     fn programs_are_known() {
         let sources = Sources::read(&crate::root()).unwrap();
         let flush = sources.program("flush").unwrap();
-        assert!(flush.own.contains("fast_flush_domains") && flush.shared.contains("mail_owner"));
+        assert!(flush.own.contains("fast_flush_refresh_time") && flush.shared.contains("mail_owner"));
         assert!(sources.program("conf").is_none());
         assert_eq!(as_smtp("lmtp_discard_lhlo_keywords"), "smtp_discard_ehlo_keywords");
         assert_eq!(as_smtp("lmtp_lhlo_name"), "smtp_helo_name");

@@ -4,9 +4,9 @@
 //! fields and their `-o` settings; and what in either file has no effect, because nothing reads it.
 //!
 //! Trusts the two files only as far as their syntax goes: it must work at installation time, when neither accounts nor
-//! directories exist yet, so it checks no value, except with `--lint`. It knows every declared parameter; what else is valid follows from
-//! master.cf (`TRANSPORT_...` parameters), from `smtpd_restriction_classes`, from `$name` in values and from the names
-//! of database clients.
+//! directories exist yet, so it checks no value; only `--lint` does (see `lint`). It knows every declared parameter; what
+//! else is valid follows from master.cf (`TRANSPORT_...` parameters), from `smtpd_restriction_classes`, from `$name` in
+//! values and from the names of database clients.
 //!
 //! Promises: output and exit status are Postfix's. An edit keeps every comment, blank line and the order of the file,
 //! and replaces the file in one step: readers see the old or the new file, also after a crash.

@@ -151,6 +151,10 @@ mod tests {
             std::fs::write(file.path(), hosts).unwrap();
             assert_eq!(lines("jailed-database", &main, JAILED).len(), count, "{hosts}");
         }
+        let by_default = "cleanup unix n - - - 0 cleanup\n";
+        assert_eq!(lines("jailed-database", &main, by_default).len(), 1);
+        let later = format!("compatibility_level = 1\n{main}");
+        assert!(lines("jailed-database", &later, by_default).is_empty());
         let proxied = main.replace("mysql:", "proxy:mysql:");
         assert!(lines("jailed-database", &proxied, JAILED).is_empty());
         assert!(lines("jailed-database", &main, "smtp inet n - n - - smtpd\n").is_empty());

@@ -4,7 +4,6 @@ use super::files;
 use crate::lint::config::{Config, Service, Setting};
 use crate::lint::nearest::{did_you_mean, nearest};
 use crate::lint::report::Report;
-use bytes::list::{SEPARATORS, split};
 
 /// Parameters whose value is `transport:nexthop`.
 const NAMED: [&str; 8] = [
@@ -48,23 +47,12 @@ fn uses(config: &Config) -> Vec<Use<'_>> {
         }
     }
     for (_, setting, table) in files::all(config) {
-        if TABLES.contains(&setting.name.as_str()) && !table.is_pattern() {
-            for row in table.rows().into_iter().flatten() {
-                add(setting, &row.value, &table.name);
-            }
-        }
-    }
-    for (scope, setting) in config.effective() {
-        if setting.name == "default_filter_nexthop" {
-            continue;
-        }
-        let value = scope.expand(&setting.value);
-        let mut words = split(&value, SEPARATORS);
-        while let Some(word) = words.next() {
-            if word == "FILTER"
-                && let Some(filter) = words.next()
-            {
-                add(setting, filter, filter);
+        let is_routing = TABLES.contains(&setting.name.as_str()) && !table.is_pattern();
+        for row in table.rows().into_iter().flatten() {
+            match row.value.strip_prefix("FILTER ") {
+                Some(filter) => add(setting, filter.trim(), &table.name),
+                None if is_routing => add(setting, &row.value, &table.name),
+                None => {}
             }
         }
     }
@@ -123,7 +111,8 @@ mod tests {
     fn transports_that_are_missing() {
         let main = "content_filter = amavis:[127.0.0.1]:10024\nvirtual_transport = virtul\nlocal_transport = local:$myhostname\n\
                     transport_maps = inline:{a=smtp:b, c=slow:}, \n inline:{d=:, e=lmpt:unix:x}\n\
-                    smtpd_sender_restrictions = check_client_access static:{FILTER scan:dummy}\n";
+                    smtpd_sender_restrictions = check_client_access static:{FILTER scan:dummy}\n\
+                    header_checks = pcre:{{/a/ FILTER smtp:x}}\n";
         assert_eq!(
             lines("unknown-transport", main, MASTER),
             [
@@ -131,6 +120,7 @@ mod tests {
                 "error 2 virtual_transport: master.cf has no transport \"virtul\"",
                 "error 4 transport_maps: master.cf has no transport \"slow\"",
                 "error 5 transport_maps: master.cf has no transport \"lmpt\"",
+                "error 6 smtpd_sender_restrictions: master.cf has no transport \"scan\"",
             ]
         );
         assert_eq!(findings("unknown-transport", main, MASTER)[1].mend, "did you mean \"virtual\"?");
