@@ -3,7 +3,7 @@
 use harness::Package;
 
 use crate::differential::{compare, keys};
-use crate::directory::{self, READER};
+use crate::directory::{self, READER, SUFFIX};
 use crate::ldap::{self, settings};
 use crate::postmap::Postmap;
 
@@ -11,7 +11,7 @@ use crate::postmap::Postmap;
 const MANY: &[&str] = &[
     "query_filter = (mailacceptinggeneralid=%s)",
     "query_filter = mailacceptinggeneralid=%s\nresult_attribute = maildrop, mailacceptinggeneralid",
-    "query_filter = (|(mailacceptinggeneralid=%u)(mailacceptinggeneralid=%d)(& (cn=more1*) (!(cn=%s)))) garbage",
+    "query_filter = (|(mailacceptinggeneralid=%u)(mailacceptinggeneralid=%d)(& (cn=more1*) (!(cn=%s))))",
     "query_filter = (mailacceptinggeneralid=*%u*)\nresult_format = %s/%S/%%",
     "search_base = dc=%2,dc=%1\nquery_filter = (mailacceptinggeneralid=%s)\nresult_format = %1.%U",
     "query_filter = (mailacceptinggeneralid=%s)\nresult_format = %u@%d",
@@ -43,6 +43,12 @@ const SINGLE: &[(&str, &str)] = &[
     ("query_filter = cn", "joe"),
     ("query_filter = (&(cn=%s)x)", "joe"),
     ("query_filter = (cn=%s)(x", "joe"),
+    ("query_filter = (cn=%s) ", "joe"),
+    ("query_filter = (cn=%s) x", "joe"),
+    ("query_filter = (cn=%s))", "joe"),
+    ("query_filter = (cn=%s)(cn=ann)", "joe"),
+    ("query_filter = (cn=%s)cn=ann", "joe"),
+    ("query_filter = (&(cn=%s)(cn=*)))", "joe"),
     ("query_filter = (unknown=%s)", "joe"),
     ("query_filter = (cn:dn:=example)", "joe"),
     ("search_base = dc=nowhere", "joe"),
@@ -136,6 +142,9 @@ fn ldap_as_the_reference() {
             }
         }
     }
+    // Debian's default.
+    let place = format!("server_host = 127.0.0.1:{}\nsearch_base = {SUFFIX}\n", server.port);
+    compare(&postmap, "ldap", &place, "", "", &["joe@example.com".to_owned()]);
     let port = server.port;
     for host in [
         format!("127.0.0.1:{port}"),

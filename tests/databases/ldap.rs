@@ -255,14 +255,13 @@ fn ldap_sasl() {
             assert_eq!(ask(&table, "ann").await, found("here"), "{mechanisms}");
             assert_eq!(ask(&table, "secret").await, found("found@x.org"), "{mechanisms}");
         }
-        for wrong in
-            ["sasl_mechs = GSSAPI\n", "sasl_minssf = 72\n", "version = 2\n", "sasl_authz_id = dn:cn=x\n"]
-        {
-            let text = settings(&server.local()).replace("version = 3\n", "");
-            let version = if wrong.contains("version") { "" } else { "version = 3\n" };
-            let table = place::open(server.path(), "ldap", &format!("{text}{version}bind = sasl\n{wrong}"));
+        for wrong in ["sasl_mechs = GSSAPI\n", "sasl_minssf = 72\n", "sasl_authz_id = dn:cn=x\n"] {
+            let table = open(&server, &server.local(), &format!("bind = sasl\n{wrong}"));
             assert_eq!(ask(&table, "ann").await, Err(Error::retry(table.name())), "{wrong}");
         }
+        // Nobody knows who is at the other end of the network.
+        let table = open(&server, &server.network(), "bind = sasl\n");
+        assert_eq!(ask(&table, "ann").await, Err(Error::retry(table.name())));
     });
 }
 

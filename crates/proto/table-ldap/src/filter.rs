@@ -1,7 +1,7 @@
 //! Filters of searches, from text (RFC 4515) to what is sent.
 //!
 //! COMPAT: what is accepted is what OpenLDAP's library accepts: a filter without parentheses, the escapes of RFC 1960,
-//! text after the end of a complete filter, which is ignored. Tests: unit tests, `ldap_as_the_reference`.
+//! spaces around, and nothing at all. Tests: unit tests, `ldap_as_the_reference`.
 
 use crate::ber::{BOOLEAN, OCTETS, SEQUENCE, Writer};
 use crate::code::Code;
@@ -27,14 +27,14 @@ const DEPTH: usize = 100;
 /// Encodes a filter.
 pub(crate) fn encode(text: &[u8]) -> Result<Vec<u8>, Code> {
     let mut written = Writer::default();
-    let text = skip_spaces(text);
-    match text {
-        [b'(', ..] => {
-            in_parentheses(text, &mut written, DEPTH).ok_or(Code::FILTER_ERROR)?;
-        }
-        _ => simple(text, &mut written).ok_or(Code::FILTER_ERROR)?,
-    }
-    Ok(written.finish())
+    let complete = match skip_spaces(text) {
+        // Nothing is sent as such, and the server complains.
+        [] => Some(()),
+        text @ [b'(', ..] => in_parentheses(text, &mut written, DEPTH)
+            .and_then(|after| skip_spaces(after).is_empty().then_some(())),
+        text => simple(text, &mut written),
+    };
+    complete.map(|()| written.finish()).ok_or(Code::FILTER_ERROR)
 }
 
 /// Writes the filter at the start of a text, and gives what is after it.
@@ -250,7 +250,8 @@ mod tests {
             ("a=b", "a30604016104 0162"),
             ("(a=b)", "a306040161040162"),
             ("( a=b)", "a306040161040162"),
-            ("(a=b)garbage", "a306040161040162"),
+            ("(a=b) ", "a306040161040162"),
+            ("", ""),
             ("(a= b )", "a30804016104032062 20"),
             ("a=", "a3050401610400"),
             ("a=*", "870161"),
@@ -283,12 +284,13 @@ mod tests {
     #[test]
     fn no_filters() {
         for text in [
-            "",
+            "(a=b)garbage",
+            "(a=b))(",
+            "(a=b)(c=d)",
             "a",
             "()",
             "(a=b",
             "((a=b))",
-            "(a=b))(",
             "(=b)",
             "(a b=c)",
             "(a;=b)",

@@ -89,16 +89,22 @@ impl Ldap {
         entries: Vec<crate::search::Entry>,
         key: &Key<'_>,
     ) -> Result<Option<Vec<u8>>, Error> {
-        let expansion = Expansion {
+        let mut expansion = Expansion {
             name: &self.name,
             wanted: &self.wanted,
             limits: self.limits,
             recursion_limit: self.recursion_limit,
             key: key.text(),
+            last: Code::SUCCESS,
         };
         let mut values = Values::new(&self.formats, &self.result, key, self.expansion_limit);
         let mut directory = self.directory(connection);
-        match expansion.expand(&mut directory, entries, &mut values).await {
+        let expanded = expansion.expand(&mut directory, entries, &mut values).await;
+        if !matches!(expansion.last, Code::SUCCESS | Code::DECODING_ERROR) {
+            let code = expansion.last;
+            log::warning!("dict_ldap_lookup: Had some trouble with entries returned by search: {code}");
+        }
+        match expanded {
             Ok(()) => Ok(values.finish()),
             Err(_) => Err(self.retry()),
         }

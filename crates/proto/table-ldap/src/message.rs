@@ -168,22 +168,19 @@ mod tests {
         let (base, filter) = (b"dc=x".to_vec(), b"(a=*)".to_vec());
         let attributes = vec!["mail".to_owned()];
         let request = search(4, &Search { base, scope: Scope::Subtree, filter, attributes, limits });
-        let want = b"\x30\x27\x02\x01\x04\x63\x22\x04\x04dc=x\x0a\x01\x02\x0a\x01\x03\x02\x01\x05\x02\x01\x0a\x01\x01\x00\x87\x01a\x30\x06\x04\x04mail";
+        let want = b"\x30\x25\x02\x01\x04\x63\x20\x04\x04dc=x\x0a\x01\x02\x0a\x01\x03\x02\x01\x05\x02\x01\x0a\x01\x01\x00\x87\x01a\x30\x06\x04\x04mail";
         assert_eq!(request.unwrap(), want);
     }
 
     #[test]
     fn responses() {
-        let entry = b"\x02\x01\x04\x64\x16\x04\x04dc=x\x30\x0e\x30\x0c\x04\x04mail\x31\x04\x04\x01a\x04\x00";
-        // The second value ends where the set does.
-        let mut fixed = entry.to_vec();
-        fixed[19] = 0x05;
-        fixed[13] = 0x0d;
-        fixed[11] = 0x0f;
-        fixed[4] = 0x17;
+        let entry = b"\x02\x01\x04\x64\x17\x04\x04dc=x\x30\x0f\x30\x0d\x04\x04mail\x31\x05\x04\x01a\x04\x00";
         let want = Attribute { name: "mail".to_owned(), values: vec![b"a".to_vec(), Vec::new()] };
-        assert_eq!(read(&fixed), Ok((4, Response::Entry(Entry { attributes: vec![want] }))));
-        assert_eq!(read(entry), Err(Malformed));
+        assert_eq!(read(entry), Ok((4, Response::Entry(Entry { attributes: vec![want] }))));
+        let mut broken = entry.to_vec();
+        // A value that is longer than the set that it is in.
+        broken[23] = 2;
+        assert_eq!(read(&broken), Err(Malformed));
         let done = b"\x02\x01\x04\x65\x07\x0a\x01\x20\x04\x00\x04\x00";
         assert_eq!(read(done), Ok((4, Response::Done { code: Code::NO_SUCH_OBJECT, referral: Vec::new() })));
         let referral = b"\x02\x01\x04\x65\x0c\x0a\x01\x0a\x04\x00\x04\x00\xa3\x03\x04\x01u";

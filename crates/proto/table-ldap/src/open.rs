@@ -123,11 +123,12 @@ impl Servers {
     fn read(settings: &Settings, name: &str) -> Result<Self, String> {
         let hosts = settings.text("server_host", "localhost", 1..)?;
         let port = settings.number("server_port", 389, ..)?;
-        let number = settings.number("version", 2, 2..)?;
+        // COMPAT: Debian's default, not Postfix's, which is 2. Test: `ldap_as_the_reference`.
+        let number = settings.number("version", 3, 2..)?;
         let mut version =
             u32::try_from(number).ok().filter(|version| matches!(version, 2 | 3)).unwrap_or_else(|| {
-                log::warning!("dict_ldap_open: {name} Unknown version {number}, using 2.");
-                2
+                log::warning!("dict_ldap_open: {name} Unknown version {number}, using 3.");
+                3
             });
         let mut is_encrypted = false;
         let mut urls: Vec<String> = Vec::new();

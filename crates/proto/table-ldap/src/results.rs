@@ -34,6 +34,8 @@ pub(crate) struct Expansion<'a> {
     pub(crate) recursion_limit: usize,
     /// The key, for warnings.
     pub(crate) key: &'a [u8],
+    /// What the library that Postfix has would say about its last work.
+    pub(crate) last: Code,
 }
 
 /// The value cannot be known now. What is wrong has been logged.
@@ -70,9 +72,16 @@ impl Level {
     ///
     /// COMPAT: what is found out about one entry holds for those after it that do not have the attribute. Test:
     /// `entries_after_a_terminal_one`.
-    fn classify(&mut self, entry: &Entry, wanted: &Wanted) {
+    fn classify(&mut self, entry: &Entry, wanted: &Wanted, last: &mut Code) {
+        let mut count = |name| {
+            let count = entry.count(name);
+            if count.is_none() {
+                *last = Code::DECODING_ERROR;
+            }
+            count
+        };
         for name in wanted.names.iter().take(wanted.terminal) {
-            let Some(count) = entry.count(name) else { continue };
+            let Some(count) = count(name) else { continue };
             self.is_terminal = count > 0;
             if self.is_terminal {
                 break;
@@ -82,7 +91,7 @@ impl Level {
             return;
         }
         for name in wanted.names.iter().skip(wanted.ordinary) {
-            let Some(count) = entry.count(name) else { continue };
+            let Some(count) = count(name) else { continue };
             self.is_leaf = count == 0;
             if !self.is_leaf {
                 break;
@@ -94,7 +103,7 @@ impl Level {
 impl Expansion<'_> {
     /// Adds the values of entries, and of those that they name.
     pub(crate) async fn expand(
-        &self,
+        &mut self,
         directory: &mut Directory<'_>,
         entries: Vec<Entry>,
         values: &mut Values<'_>,
@@ -119,7 +128,7 @@ impl Expansion<'_> {
                     );
                     return Err(Unknown);
                 }
-                level.classify(&entry, self.wanted);
+                level.classify(&entry, self.wanted, &mut self.last);
                 level.attributes = entry.attributes.into_iter();
             } else {
                 levels.pop();
@@ -168,7 +177,7 @@ impl Expansion<'_> {
 
     /// The entries that a value names.
     async fn follow(
-        &self,
+        &mut self,
         directory: &mut Directory<'_>,
         value: &[u8],
         depth: usize,
@@ -202,7 +211,9 @@ impl Expansion<'_> {
                 limits: self.limits,
             }
         };
-        match directory.search(&search).await {
+        let found = directory.search(&search).await;
+        self.last = found.as_ref().err().copied().unwrap_or(Code::SUCCESS);
+        match found {
             Ok(entries) => Ok(Some(entries)),
             Err(Code::NO_SUCH_OBJECT) => {
                 let value = bytes::show(value);
@@ -287,7 +298,7 @@ mod tests {
         };
         let mut level = Level::new(Vec::new());
         let mut kinds = |names: &[&str]| {
-            level.classify(&entry(names), &wanted);
+            level.classify(&entry(names), &wanted, &mut Code(0));
             (level.is_terminal, level.is_leaf)
         };
         assert_eq!(kinds(&["mail"]), (false, true));
