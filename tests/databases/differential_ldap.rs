@@ -38,7 +38,6 @@ const SINGLE: &[(&str, &str)] = &[
     ("result_format = %0", "joe"),
     ("query_filter = %x", "joe"),
     ("query_filter = (cn=joe)", "joe"),
-    ("query_filter = ", "joe"),
     ("query_filter = (cn=%s", "joe"),
     ("query_filter = cn", "joe"),
     ("query_filter = (&(cn=%s)x)", "joe"),

@@ -155,15 +155,13 @@ impl Connection {
 
     /// The next response to a request, and its length.
     async fn receive(&mut self, id: u32) -> Result<(Response, usize), Code> {
-        loop {
-            let message = self.message().await?;
-            let (of, response) = message::read(&message).map_err(|_| Code::DECODING_ERROR)?;
-            match u32::try_from(of) {
-                // It is about to end the connection.
-                Ok(0) => return Err(Code::SERVER_DOWN),
-                Ok(of) if of == id => return Ok((response, message.len())),
-                _ => return Err(Code::DECODING_ERROR),
-            }
+        let message = self.message().await?;
+        let (of, response) = message::read(&message).map_err(|_| Code::DECODING_ERROR)?;
+        match u32::try_from(of) {
+            // It is about to end the connection.
+            Ok(0) => Err(Code::SERVER_DOWN),
+            Ok(of) if of == id => Ok((response, message.len())),
+            _ => Err(Code::DECODING_ERROR),
         }
     }
 

@@ -29,14 +29,14 @@ pub(crate) enum Scheme {
 /// What is wrong with a URL: the number that OpenLDAP's library has for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Fault {
-    BadScheme = 3,
-    BadEnclosure = 4,
-    BadUrl = 5,
-    BadHost = 6,
-    BadAttributes = 7,
-    BadScope = 8,
-    BadFilter = 9,
-    BadExtensions = 10,
+    Scheme = 3,
+    Enclosure = 4,
+    Url = 5,
+    Host = 6,
+    Attributes = 7,
+    Scope = 8,
+    Filter = 9,
+    Extensions = 10,
 }
 
 /// Whether a text is meant to be a URL.
@@ -69,52 +69,46 @@ impl Scheme {
 impl Url {
     /// Reads a URL.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, Fault> {
-        let (scheme, is_enclosed, rest) = head(text).ok_or(Fault::BadScheme)?;
+        let (scheme, is_enclosed, rest) = head(text).ok_or(Fault::Scheme)?;
         let rest = match is_enclosed {
-            true => rest.strip_suffix(b">").ok_or(Fault::BadEnclosure)?,
+            true => rest.strip_suffix(b">").ok_or(Fault::Enclosure)?,
             false => rest,
         };
         let (place, rest) = bytes::split_once(rest, b'/').unwrap_or((rest, b""));
-        // A question may follow the host at once.
-        let (place, rest) = match bytes::split_once(place, b'?') {
-            Some(_) => return Err(Fault::BadUrl),
-            None => (place, rest),
-        };
         let (host, port) = host_and_port(place, scheme)?;
         let mut parts = rest.split(|&byte| byte == b'?');
         let name = parts.next().map(decode).unwrap_or_default();
         let mut url = Self { scheme, host, port, name, attributes: Vec::new(), scope: None, filter: None };
         if let Some(attributes) = parts.next().filter(|part| !part.is_empty()) {
-            let text = String::from_utf8(decode(attributes)).map_err(|_| Fault::BadAttributes)?;
+            let text = String::from_utf8(decode(attributes)).map_err(|_| Fault::Attributes)?;
             url.attributes = text.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
             if url.attributes.is_empty() {
-                return Err(Fault::BadAttributes);
+                return Err(Fault::Attributes);
             }
         }
         if let Some(scope) = parts.next().filter(|part| !part.is_empty()) {
-            url.scope = Some(Scope::of_url(&decode(scope)).ok_or(Fault::BadScope)?);
+            url.scope = Some(Scope::of_url(&decode(scope)).ok_or(Fault::Scope)?);
         }
         if let Some(filter) = parts.next().filter(|part| !part.is_empty()) {
-            url.filter =
-                Some(Some(decode(filter)).filter(|filter| !filter.is_empty()).ok_or(Fault::BadFilter)?);
+            url.filter = Some(Some(decode(filter)).filter(|filter| !filter.is_empty()).ok_or(Fault::Filter)?);
         }
-        if let Some(extensions) = parts.next() {
-            if extensions.split(|&byte| byte == b',').all(<[u8]>::is_empty) {
-                return Err(Fault::BadExtensions);
-            }
+        if let Some(extensions) = parts.next()
+            && extensions.split(|&byte| byte == b',').all(<[u8]>::is_empty)
+        {
+            return Err(Fault::Extensions);
         }
-        if parts.next().is_some() { Err(Fault::BadUrl) } else { Ok(url) }
+        if parts.next().is_some() { Err(Fault::Url) } else { Ok(url) }
     }
 }
 
 fn host_and_port(place: &[u8], scheme: Scheme) -> Result<(String, u16), Fault> {
     let (host, port) = match place.strip_prefix(b"[") {
         Some(rest) => {
-            let (host, after) = bytes::split_once(rest, b']').ok_or(Fault::BadUrl)?;
+            let (host, after) = bytes::split_once(rest, b']').ok_or(Fault::Url)?;
             match after {
                 [] => (host, None),
                 [b':', port @ ..] => (host, Some(port)),
-                _ => return Err(Fault::BadUrl),
+                _ => return Err(Fault::Url),
             }
         }
         None => match bytes::split_once(place, b':') {
@@ -125,9 +119,9 @@ fn host_and_port(place: &[u8], scheme: Scheme) -> Result<(String, u16), Fault> {
     let usual = if scheme == Scheme::Ldaps { 636 } else { 389 };
     let port = match port {
         None => usual,
-        Some(port) => bytes::decimal(port).ok_or(Fault::BadUrl)?,
+        Some(port) => bytes::decimal(port).ok_or(Fault::Url)?,
     };
-    let host = String::from_utf8(decode(host)).map_err(|_| Fault::BadHost)?;
+    let host = String::from_utf8(decode(host)).map_err(|_| Fault::Host)?;
     Ok((host, port))
 }
 
@@ -179,16 +173,16 @@ mod tests {
     #[test]
     fn no_urls() {
         for (text, fault) in [
-            ("http://x", Fault::BadScheme),
-            ("<ldap://x", Fault::BadEnclosure),
-            ("ldap://h:x", Fault::BadUrl),
-            ("ldap://h:65536", Fault::BadUrl),
-            ("ldap://::1:389", Fault::BadUrl),
-            ("ldap://[::1", Fault::BadUrl),
-            ("ldap://h/x?,", Fault::BadAttributes),
-            ("ldap://h/x??some", Fault::BadScope),
-            ("ldap://h/x????", Fault::BadExtensions),
-            ("ldap://h/x?a?sub?b?c?d", Fault::BadUrl),
+            ("http://x", Fault::Scheme),
+            ("<ldap://x", Fault::Enclosure),
+            ("ldap://h:x", Fault::Url),
+            ("ldap://h:65536", Fault::Url),
+            ("ldap://::1:389", Fault::Url),
+            ("ldap://[::1", Fault::Url),
+            ("ldap://h/x?,", Fault::Attributes),
+            ("ldap://h/x??some", Fault::Scope),
+            ("ldap://h/x????", Fault::Extensions),
+            ("ldap://h/x?a?sub?b?c?d", Fault::Url),
         ] {
             assert_eq!(parse(text), Err(fault), "{text}");
         }
