@@ -39,8 +39,22 @@ pub(crate) const BOTH: &[&str] = &[
 ];
 
 /// What only ours knows, or what is not worth comparing, for [`crate::relations`].
-pub(crate) const OURS: &[&str] =
-    &["-q", "-nq", "-Pq", "-j", "-nj", "-xj", "-Mj", "-Mxj", "-Fj", "-Pj", "-h", "-nh", "-PPC user"];
+pub(crate) const OURS: &[&str] = &[
+    "-q",
+    "-nq",
+    "-Pq",
+    "-j",
+    "-nj",
+    "-xj",
+    "-Mj",
+    "-Mxj",
+    "-Fj",
+    "-Pj",
+    "-h",
+    "-nh",
+    "-PPC user",
+    "-PPx */*/forward_path",
+];
 
 /// How a command shows values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -60,6 +60,12 @@ pub(crate) fn check(name: &str, answers: &Answers) -> Vec<String> {
         "-PPC user shows for services what -C user shows",
         answer("-C user").zip(answer("-PPC user")).is_some_and(|(plain, all)| same_for_services(plain, all)),
     );
+    insist(
+        "-PPx leaves forward_path alone",
+        answer("")
+            .zip(answer("-PPx */*/forward_path"))
+            .is_some_and(|(plain, all)| same_everywhere(plain, all)),
+    );
     problems
 }
 
@@ -137,6 +143,14 @@ fn same_for_services(plain: &Answer, all: &Answer) -> bool {
     }
     // Entries of the same name share their settings, and come more than once.
     services.is_empty() == all.output.is_empty() && services.values().all(|count| count % known.len() == 0)
+}
+
+/// Every service has the value of plain `postconf`, as it is written.
+fn same_everywhere(plain: &Answer, all: &Answer) -> bool {
+    let Some(line) = plain.output.iter().find(|line| line.starts_with("forward_path = ")) else {
+        return plain.status != 0;
+    };
+    all.output.iter().all(|found| found.ends_with(&format!("/{line}")))
 }
 
 fn unquoted(text: &str) -> Option<String> {

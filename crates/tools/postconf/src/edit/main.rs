@@ -108,6 +108,16 @@ mod tests {
     }
 
     #[test]
+    fn keeps_bytes() {
+        let mut mode = Mode::default();
+        mode.add('e');
+        let names = [bytes::escape::to_text(b"new = J\xf6rg").into_owned()];
+        let mut changes = parse(mode, &names).unwrap();
+        let new = apply(Path::new("main.cf"), mode, b"old = \xff\n#\xfe\n", &mut changes);
+        assert_eq!(new, b"old = \xff\n#\xfe\nnew = J\xf6rg\n");
+    }
+
+    #[test]
     fn removes_and_comments_out() {
         assert_eq!(edited('X', &["a"], OLD), "# one\n# two\n\nb=2\n\n#end\n");
         assert_eq!(
