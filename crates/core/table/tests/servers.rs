@@ -150,7 +150,7 @@ fn tcp_servers_that_talk_nonsense_are_asked_ten_times() {
     let table = tcp(&server);
     let lines = logged(|| assert_eq!(table.lookup_blocking(b"a"), Err(Error::retry(table.name()))));
     let from = format!("warning: read TCP map reply from {}", server.name);
-    assert_eq!(lines[..3], vec![format!("{from}: unexpected EOF (Success)"); 3]);
+    assert_eq!(lines[..3], vec![format!("{from}: unexpected EOF (Application error)"); 3]);
     assert_eq!(lines[3..], vec![format!("{from}: text longer than 4096"); 7]);
     assert_eq!(server.connections(), 10);
 }
