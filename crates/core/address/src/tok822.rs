@@ -2,7 +2,7 @@
 //!
 //! The grammar is more generous than RFC 822: `%`, `!` and `|` are operators, `:` may stand inside
 //! an address, 8-bit bytes are ordinary text, and nothing that is not understood is thrown away.
-//! [`scan`] makes a flat token list, [`parse`] groups the tokens of each address in a list of
+//! [`scan()`] makes a flat token list, [`parse()`] groups the tokens of each address in a list of
 //! addresses and adds missing commas.
 
 mod parse;
@@ -26,7 +26,7 @@ pub enum Token {
     Comment(Vec<u8>),
     /// What stood between `[` and `]`, backslashes removed.
     DomainLiteral(Vec<u8>),
-    /// An address found by [`parse`].
+    /// An address found by [`parse()`].
     Address(Address),
     /// The `:` that follows the name of a group.
     GroupStart,
