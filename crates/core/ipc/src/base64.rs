@@ -2,6 +2,19 @@
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+/// What each byte stands for; [`NONE`] for those that are not in the alphabet.
+const VALUES: [u8; 256] = {
+    let mut values = [NONE; 256];
+    let mut at = 0;
+    while at < ALPHABET.len() {
+        values[ALPHABET[at] as usize] = at as u8;
+        at += 1;
+    }
+    values
+};
+
+const NONE: u8 = 64;
+
 /// Encodes with padding and without line breaks.
 pub fn encode(data: &[u8]) -> String {
     let mut out = String::with_capacity(data.len().div_ceil(3) * 4);
@@ -31,8 +44,11 @@ pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
         }
         let mut group = 0u32;
         for &byte in chunk {
-            let value = if byte == b'=' { 0 } else { ALPHABET.iter().position(|&symbol| symbol == byte)? };
-            group = group << 6 | value as u32;
+            let value = if byte == b'=' { 0 } else { VALUES[usize::from(byte)] };
+            if value == NONE {
+                return None;
+            }
+            group = group << 6 | u32::from(value);
         }
         let [_, a, b, c] = group.to_be_bytes();
         out.extend_from_slice([a, b, c].get(..3 - padding)?);

@@ -105,7 +105,12 @@ pub(crate) fn live<S: Service>() -> Result<(), Fatal> {
     let watchdog = Watchdog::start(service.watchdog(&startup), || log::fatal!("watchdog timeout"))?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default())?;
-    let result = runtime.block_on(turn::<S>(service, startup, sockets, status, share, watchdog));
+    // As a task like others: what the runtime waits for itself costs a look at the sockets whenever a client wakes it.
+    let turn = async {
+        tokio::task::spawn_local(turn::<S>(service, startup, sockets, status, share, watchdog)).await
+    };
+    let result =
+        runtime.block_on(turn).unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()));
     // Threads that sit in a system call must not hold up the end.
     runtime.shutdown_background();
     result
