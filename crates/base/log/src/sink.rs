@@ -146,21 +146,27 @@ enum Shown {
 fn clean(severity: Severity, text: &str, shown: Shown) -> String {
     let mut line = String::with_capacity(severity.prefix().len() + text.len());
     line.push_str(severity.prefix());
-    for char in text.chars() {
-        match char {
-            ' '..='~' => line.push(char),
-            _ if char.is_ascii() => line.push('?'),
-            // What stands for a byte that was no UTF-8; the range is `escape`'s in the crate `bytes`.
-            char::REPLACEMENT_CHARACTER | '\u{10ff80}'..='\u{10ffff}' => line.push('?'),
-            _ if shown == Shown::Utf8 => line.push(char),
-            _ => line.extend(std::iter::repeat_n('?', char.len_utf8())),
-        }
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        line.push_str(text);
+    } else {
+        text.chars().for_each(|char| push_clean(&mut line, char, shown));
     }
     if line.len() > LINE_LIMIT {
         let end = (0..=LINE_LIMIT).rev().find(|&at| line.is_char_boundary(at)).unwrap_or(0);
         line.truncate(end);
     }
     line
+}
+
+fn push_clean(line: &mut String, char: char, shown: Shown) {
+    match char {
+        ' '..='~' => line.push(char),
+        _ if char.is_ascii() => line.push('?'),
+        // What stands for a byte that was no UTF-8; the range is `escape`'s in the crate `bytes`.
+        char::REPLACEMENT_CHARACTER | '\u{10ff80}'..='\u{10ffff}' => line.push('?'),
+        _ if shown == Shown::Utf8 => line.push(char),
+        _ => line.extend(std::iter::repeat_n('?', char.len_utf8())),
+    }
 }
 
 fn open_socket(path: &std::path::Path) -> Option<UnixDatagram> {

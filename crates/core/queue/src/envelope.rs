@@ -60,13 +60,22 @@ impl Size {
 }
 
 /// The record's data.
+/// The width of a field.
+const PADDING: &str = "               ";
+
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Size { content_size, content_offset, recipients, flags, content_length, send_options, .. } = self;
-        write!(
-            f,
-            "{content_size:15} {content_offset:15} {recipients:15} {flags:15} {content_length:15} {send_options:15}"
-        )
+        let fields = [content_size, content_offset, recipients, flags, content_length, send_options];
+        for (number, field) in fields.into_iter().enumerate() {
+            // The formatter's own padding writes character by character, twice for every message.
+            let digits = field.to_string();
+            let padding = PADDING.get(digits.len()..).unwrap_or_default();
+            f.write_str(if number > 0 { " " } else { "" })?;
+            f.write_str(padding)?;
+            f.write_str(&digits)?;
+        }
+        Ok(())
     }
 }
 

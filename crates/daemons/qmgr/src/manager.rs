@@ -118,6 +118,8 @@ impl Manager {
     /// Starts a task. If it panics, the process ends: the scheduler waits for news that would never come.
     pub(crate) fn spawn(self: &Rc<Self>, task: impl Future<Output = ()> + 'static) {
         let guard = Guard(Rc::clone(self));
+        // Boxed, since a task's future is moved several times before it runs, and these are large.
+        let task = Box::pin(task);
         tokio::task::spawn_local(async move {
             let _guard = guard;
             task.await;

@@ -56,9 +56,13 @@ impl Session {
 
     fn send_lines(&mut self, reply: &str) {
         let soft = self.server.settings.soft_bounce;
+        let mut output = std::mem::take(&mut self.output);
+        output.reserve(reply.len() + 2);
         let mut lines = reply.strip_suffix("\r\n").unwrap_or(reply).split("\r\n").peekable();
         while let Some(line) = lines.next() {
-            let mut line = line.as_bytes().to_vec();
+            let start = output.len();
+            output.extend_from_slice(line.as_bytes());
+            let line = &mut output[start..];
             if soft && line.first() == Some(&b'5') {
                 line[0] = b'4';
                 if line.get(4) == Some(&b'5') {
@@ -70,11 +74,11 @@ impl Session {
             {
                 *separator = b'-';
             }
-            self.record_in_history("Out: ", &line);
-            log::debug!("> {}: {}", self.peer.namaddr, show(&line));
-            self.output.extend_from_slice(&line);
-            self.output.extend_from_slice(b"\r\n");
+            self.record_in_history("Out: ", line);
+            log::debug!("> {}: {}", self.peer.namaddr, show(line));
+            output.extend_from_slice(b"\r\n");
         }
+        self.output = output;
     }
 
     async fn filtered(&self, reply: &str) -> Option<String> {

@@ -1,5 +1,7 @@
 //! Commands counted, for the line that is logged when a session ends.
 
+use std::fmt::Write as _;
+
 /// An SMTP command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
@@ -123,7 +125,7 @@ impl Stats {
 
     /// ` ehlo=1 mail=1 rcpt=0/1 commands=2/3`
     pub(crate) fn summary(&self) -> String {
-        let mut text = String::new();
+        let mut text = String::with_capacity(96);
         let mut all = Count::default();
         for (verb, count) in Verb::ALL.into_iter().zip(self.0) {
             all.good += count.good;
@@ -138,9 +140,9 @@ impl Stats {
 }
 
 fn append(text: &mut String, name: &str, count: Count, with_total: bool) {
-    text.push_str(&format!(" {name}={}", count.good));
+    let _infallible = write!(text, " {name}={}", count.good);
     if with_total {
-        text.push_str(&format!("/{}", count.total));
+        let _infallible = write!(text, "/{}", count.total);
     }
 }
 

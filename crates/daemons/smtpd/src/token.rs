@@ -31,7 +31,7 @@ impl Token {
 /// Splits a command line into tokens.
 #[must_use]
 pub fn tokenize(line: &[u8]) -> Vec<Token> {
-    let mut tokens = Vec::new();
+    let mut tokens = Vec::with_capacity(4);
     let mut rest = line;
     while let Some(token) = next(&mut rest) {
         tokens.push(token);
@@ -40,7 +40,7 @@ pub fn tokenize(line: &[u8]) -> Vec<Token> {
 }
 
 fn next(rest: &mut &[u8]) -> Option<Token> {
-    let mut token = Token { text: Vec::new(), malformed: false };
+    let mut token = Token { text: Vec::with_capacity(rest.len().min(64)), malformed: false };
     while let Some(byte) = take(rest) {
         match byte {
             _ if is_space(byte) => {

@@ -24,7 +24,7 @@ impl Session {
         }
         let text = &mut self.transcript.text;
         text.extend_from_slice(direction.as_bytes());
-        text.extend(line.iter().filter(|&&byte| byte != b'\n'));
+        line.split(|&byte| byte == b'\n').for_each(|part| text.extend_from_slice(part));
         text.push(b'\n');
         self.transcript.lines += 1;
     }

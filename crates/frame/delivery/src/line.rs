@@ -1,5 +1,6 @@
 //! The delivery line: the one that every log analyser reads.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use address::AddressForm;
@@ -32,24 +33,29 @@ pub struct Line<'a> {
 impl Line<'_> {
     /// The text after the log tag.
     pub fn text(&self) -> String {
-        let mut text = format!("{}: to=<{}>", self.queue_id, self.form.logged(&self.recipient.address));
+        let mut text = String::with_capacity(256);
+        let _infallible = self.write(&mut text);
+        text
+    }
+
+    fn write(&self, text: &mut String) -> std::fmt::Result {
+        write!(text, "{}: to=<{}>", self.queue_id, self.form.logged(&self.recipient.address))?;
         let original = &self.recipient.original;
         if !original.is_empty() && !address::fold::eq_fold(original, &self.recipient.address) {
-            text.push_str(&format!(", orig_to=<{}>", self.form.logged(original)));
+            write!(text, ", orig_to=<{}>", self.form.logged(original))?;
         }
-        text.push_str(&format!(", relay={}", self.relay));
+        write!(text, ", relay={}", self.relay)?;
         if self.times.reuse_count > 0 {
-            text.push_str(&format!(", conn_use={}", self.times.reuse_count + 1));
+            write!(text, ", conn_use={}", self.times.reuse_count + 1)?;
         }
         let [delay, before, queued, connect, transfer] =
             delays(self.times).map(|delay| delay_text(delay, self.resolution));
-        text.push_str(&format!(", delay={delay}, delays={before}/{queued}/{connect}/{transfer}"));
+        write!(text, ", delay={delay}, delays={before}/{queued}/{connect}/{transfer}")?;
         if let Some(tls) = self.tls {
-            text.push_str(&format!(", tls={tls}"));
+            write!(text, ", tls={tls}")?;
         }
         let (code, reason) = (self.dsn.status, bytes::show(&self.dsn.reason));
-        text.push_str(&format!(", dsn={code}, status={} ({reason})", self.status));
-        text
+        write!(text, ", dsn={code}, status={} ({reason})", self.status)
     }
 }
 

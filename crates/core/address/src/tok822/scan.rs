@@ -2,8 +2,27 @@
 
 use super::Token;
 
-/// The characters that are tokens of their own (`|` for alias files).
-const OPERATORS: &[u8] = b"|%!()<>@,;:\\\".[]";
+/// Whether a character is a token of its own (`|` for alias files).
+fn is_operator(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'|' | b'%'
+            | b'!'
+            | b'('
+            | b')'
+            | b'<'
+            | b'>'
+            | b'@'
+            | b','
+            | b';'
+            | b':'
+            | b'\\'
+            | b'"'
+            | b'.'
+            | b'['
+            | b']'
+    )
+}
 
 /// Tokenizes text in external form, all of it.
 pub fn scan(text: &[u8]) -> Vec<Token> {
@@ -22,7 +41,7 @@ pub fn scan_limit(text: &[u8], limit: usize) -> Vec<Token> {
             b'[' => Token::DomainLiteral(input.collect_past(b']')),
             b'"' => Token::Quoted(input.collect_past(b'"')),
             b'\\' => input.word(byte),
-            _ if OPERATORS.contains(&byte) => Token::Op(byte),
+            _ if is_operator(byte) => Token::Op(byte),
             _ => input.word(byte),
         };
         list.push(token);
@@ -85,8 +104,8 @@ impl Input<'_> {
         } else if let Some(quoted) = self.next() {
             out.push(if is_space(quoted) { b' ' } else { quoted });
         }
-        self.collect(&mut out, |byte| is_space(byte) || OPERATORS.contains(&byte));
-        let special = |byte: &u8| *byte == b' ' || byte.is_ascii_control() || OPERATORS.contains(byte);
+        self.collect(&mut out, |byte| is_space(byte) || is_operator(byte));
+        let special = |byte: &u8| *byte == b' ' || byte.is_ascii_control() || is_operator(*byte);
         if out.iter().any(special) { Token::Quoted(out) } else { Token::Atom(out) }
     }
 
