@@ -312,6 +312,9 @@ impl Rewriter {
 
     /// The standard form of an address, from and to internal form.
     pub async fn rewrite_internal(&self, rule: Rule, address: &[u8]) -> Vec<u8> {
+        if is_standard(address) {
+            return address.to_vec();
+        }
         unquote_822_local(&self.rewrite(rule, &quote_822_local(address)).await)
     }
 

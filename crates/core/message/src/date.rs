@@ -11,8 +11,8 @@ pub fn mail_date(unix: i64) -> String {
 
 /// The date and time of C's `asctime` without the newline, for a `From ` line: `Fri Nov 20 18:43:11 2026`.
 pub fn asctime(unix: i64) -> String {
-    let LocalTime { year, day, hour, minute, second, .. } = LocalTime::at(unix);
     let time = LocalTime::at(unix);
+    let LocalTime { year, day, hour, minute, second, .. } = time;
     let (weekday, month) = (time.weekday_name(), time.month_name());
     format!("{weekday} {month} {day:2} {hour:02}:{minute:02}:{second:02} {year}")
 }
