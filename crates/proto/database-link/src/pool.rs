@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::runtime::{self, Handle};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
@@ -22,15 +23,24 @@ pub struct Pool<C> {
 pub struct Turn<'a>(Option<SemaphorePermit<'a>>);
 
 struct Idle<C> {
-    /// With the time of their last use, the oldest first.
-    connections: Vec<(C, Instant)>,
-    is_swept: bool,
+    /// The one used last comes last.
+    connections: Vec<Parked<C>>,
+    /// The runtime on which somebody closes them in time.
+    sweeper: Option<runtime::Id>,
+}
+
+struct Parked<C> {
+    connection: C,
+    used: Instant,
+    /// A connection hears from its server through the runtime that opened it, and a program may have two: one for
+    /// questions before its event loop begins.
+    runtime: runtime::Id,
 }
 
 impl<C: Send + 'static> Pool<C> {
     /// No connections yet. One that nobody used for so long will be closed.
     pub fn new(keep: Duration) -> Self {
-        let idle = Arc::new(Mutex::new(Idle { connections: Vec::new(), is_swept: false }));
+        let idle = Arc::new(Mutex::new(Idle { connections: Vec::new(), sweeper: None }));
         Self { idle, keep, turns: Semaphore::new(CONNECTIONS) }
     }
 
@@ -45,15 +55,18 @@ impl<C: Send + 'static> Pool<C> {
         debug_assert!(turn.0.is_some(), "a turn");
         let mut idle = lock(&self.idle);
         idle.close_old(self.keep);
-        idle.connections.pop().map(|(connection, _)| connection)
+        let here = Handle::current().id();
+        let at = idle.connections.iter().rposition(|parked| parked.runtime == here)?;
+        Some(idle.connections.remove(at).connection)
     }
 
     /// Puts a connection back, for others.
     pub fn put(&self, connection: C) {
         let mut idle = lock(&self.idle);
-        idle.connections.push((connection, Instant::now()));
-        if !idle.is_swept {
-            idle.is_swept = true;
+        let runtime = Handle::current().id();
+        idle.connections.push(Parked { connection, used: Instant::now(), runtime });
+        if idle.sweeper != Some(runtime) {
+            idle.sweeper = Some(runtime);
             tokio::spawn(sweep(Arc::clone(&self.idle), self.keep));
         }
     }
@@ -67,20 +80,21 @@ impl<C: Send + 'static> Pool<C> {
 impl<C> Idle<C> {
     fn close_old(&mut self, after: Duration) {
         let now = Instant::now();
-        self.connections.retain(|(_, used)| now.duration_since(*used) < after);
+        self.connections.retain(|parked| now.duration_since(parked.used) < after);
     }
 }
 
 /// Closes connections in time, until there are none.
 async fn sweep<C: Send + 'static>(idle: Arc<Mutex<Idle<C>>>, after: Duration) {
+    let here = Handle::current().id();
     let idle = Arc::downgrade(&idle);
     loop {
         let oldest = {
             let Some(idle) = idle.upgrade() else { return };
             let mut idle = lock(&idle);
             idle.close_old(after);
-            let Some(&(_, oldest)) = idle.connections.first() else {
-                idle.is_swept = false;
+            let Some(oldest) = idle.connections.first().map(|parked| parked.used) else {
+                idle.sweeper.take_if(|sweeper| *sweeper == here);
                 return;
             };
             oldest
@@ -114,6 +128,21 @@ mod tests {
         assert_eq!(Arc::strong_count(&connection), 2);
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert_eq!(Arc::strong_count(&connection), 1);
+    }
+
+    #[test]
+    fn a_connection_stays_with_its_runtime() {
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (before, after) = (runtime(), runtime());
+        let pool = Pool::new(Duration::from_secs(60));
+        before.block_on(async { pool.put(1) });
+        after.block_on(async {
+            let turn = pool.turn().await;
+            assert_eq!(pool.take(&turn), None);
+            pool.put(2);
+            assert_eq!(pool.take(&turn), Some(2));
+        });
+        before.block_on(async { assert_eq!(pool.take(&pool.turn().await), Some(1)) });
     }
 
     #[tokio::test(start_paused = true)]

@@ -16,6 +16,7 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::runtime::{self, Handle};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -65,17 +66,26 @@ pub struct Servers<S: Server> {
 
 struct Pool<C> {
     slots: Vec<Slot<C>>,
-    is_swept: bool,
+    /// The runtime on which somebody closes idle connections in time.
+    sweeper: Option<runtime::Id>,
 }
 
 /// What is known about one server.
 struct Slot<C> {
-    /// Connections that nobody uses, with the time of their last use.
-    idle: Vec<(C, Instant)>,
+    /// Connections that nobody uses.
+    idle: Vec<Idle<C>>,
     /// How many connections are in use.
     busy: usize,
     /// Until when the server is left alone.
     down: Option<Instant>,
+}
+
+struct Idle<C> {
+    connection: C,
+    used: Instant,
+    /// A connection hears from its server through the runtime that opened it, and a program may have two: one for
+    /// questions before its event loop begins.
+    runtime: runtime::Id,
 }
 
 impl<S: Server> Servers<S> {
@@ -89,7 +99,7 @@ impl<S: Server> Servers<S> {
             servers.push(single.clone());
         }
         let slots = servers.iter().map(|_| Slot { idle: Vec::new(), busy: 0, down: None }).collect();
-        let pool = Arc::new(Mutex::new(Pool { slots, is_swept: false }));
+        let pool = Arc::new(Mutex::new(Pool { slots, sweeper: None }));
         Self { servers, pool, retry, idle, turns: Semaphore::new(CONNECTIONS) }
     }
 
@@ -143,16 +153,20 @@ impl<S: Server> Servers<S> {
     fn idle_connection(&self, at: usize) -> Option<S::Connection> {
         let mut pool = lock(&self.pool);
         pool.close_idle(self.idle);
-        Some(pool.slots.get_mut(at)?.idle.pop()?.0)
+        let here = Handle::current().id();
+        let idle = &mut pool.slots.get_mut(at)?.idle;
+        let last = idle.iter().rposition(|idle| idle.runtime == here)?;
+        Some(idle.remove(last).connection)
     }
 
     fn keep(&self, at: usize, connection: S::Connection) {
         let mut pool = lock(&self.pool);
         let Some(slot) = pool.slots.get_mut(at) else { return };
-        slot.idle.push((connection, Instant::now()));
+        let runtime = Handle::current().id();
+        slot.idle.push(Idle { connection, used: Instant::now(), runtime });
         slot.down = None;
-        if !pool.is_swept {
-            pool.is_swept = true;
+        if pool.sweeper != Some(runtime) {
+            pool.sweeper = Some(runtime);
             tokio::spawn(sweep(Arc::clone(&self.pool), self.idle));
         }
     }
@@ -170,22 +184,23 @@ impl<C> Pool<C> {
     fn close_idle(&mut self, after: Duration) {
         let now = Instant::now();
         for slot in &mut self.slots {
-            slot.idle.retain(|(_, used)| now.duration_since(*used) < after);
+            slot.idle.retain(|idle| now.duration_since(idle.used) < after);
         }
     }
 }
 
 /// Closes connections in time, until there are none.
 async fn sweep<C: Send + 'static>(pool: Arc<Mutex<Pool<C>>>, after: Duration) {
+    let here = Handle::current().id();
     let pool = Arc::downgrade(&pool);
     loop {
         let oldest = {
             let Some(pool) = pool.upgrade() else { return };
             let mut pool = lock(&pool);
             pool.close_idle(after);
-            let used = pool.slots.iter().flat_map(|slot| &slot.idle).map(|(_, used)| *used);
+            let used = pool.slots.iter().flat_map(|slot| &slot.idle).map(|idle| idle.used);
             let Some(oldest) = used.min() else {
-                pool.is_swept = false;
+                pool.sweeper.take_if(|sweeper| *sweeper == here);
                 return;
             };
             oldest

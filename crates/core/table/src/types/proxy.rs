@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ipc::{Attrs, Client};
+use tokio::runtime::{self, Handle};
 use tokio::sync::Semaphore;
 
 use crate::env::Env;
@@ -34,7 +35,9 @@ const STATUS_CONFIG: i64 = 5;
 pub(crate) struct Pool {
     service: String,
     path: String,
-    idle: RefCell<Vec<Client>>,
+    /// With the runtime through which each hears from the service: a program may have two, one of them for questions
+    /// before its event loop begins.
+    idle: RefCell<Vec<(runtime::Id, Client)>>,
     turns: Semaphore,
 }
 
@@ -141,19 +144,26 @@ impl Pool {
         Rc::clone(env.registry.proxies.borrow_mut().entry(service.to_owned()).or_insert_with(make))
     }
 
+    fn idle_client(&self) -> Option<Client> {
+        let here = Handle::current().id();
+        let mut idle = self.idle.borrow_mut();
+        let at = idle.iter().rposition(|(runtime, _)| *runtime == here)?;
+        Some(idle.remove(at).1)
+    }
+
     /// Asks until there is an answer.
     async fn ask(&self, what: &str, request: &Attrs) -> (i64, Attrs) {
         let mut count = 0;
         loop {
             let turn = self.turns.acquire().await;
-            let idle = self.idle.borrow_mut().pop();
-            let mut client = idle.unwrap_or_else(|| Client::new(self.path.clone(), Some(PROTOCOL)));
+            let mut client =
+                self.idle_client().unwrap_or_else(|| Client::new(self.path.clone(), Some(PROTOCOL)));
             let reply = client.request(request).await.and_then(|reply| Ok((reply.number("status")?, reply)));
             drop(turn);
             count += 1;
             match reply {
                 Ok((status, reply)) if (STATUS_OK..=STATUS_CONFIG).contains(&status) => {
-                    self.idle.borrow_mut().push(client);
+                    self.idle.borrow_mut().push((Handle::current().id(), client));
                     return (status, reply);
                 }
                 Ok((status, _)) => {
