@@ -19,3 +19,5 @@ mod query;
 mod server;
 mod several;
 mod table;
+mod texts;
+mod tls;

@@ -80,6 +80,7 @@ fn at<'a>(document: Elements<'a>, path: &str) -> Vec<Value<'a>> {
 /// where it has 0.
 pub(crate) fn project(projection: Elements<'_>, document: &[u8]) -> Document {
     let fields = Elements::read(document).unwrap();
+    let is_all = projection.into_iter().next().is_none();
     let has_id = !projection.into_iter().any(|field| {
         let field = field.unwrap();
         field.name == b"_id" && field.value.number() == Some(0)
@@ -89,7 +90,7 @@ pub(crate) fn project(projection: Elements<'_>, document: &[u8]) -> Document {
         let field = field.unwrap();
         let name = text(field.name);
         let wanted = projection.find(&name).unwrap().and_then(Value::number);
-        if (name == "_id" && has_id) || (name != "_id" && wanted == Some(1)) {
+        if (name == "_id" && has_id) || (name != "_id" && (is_all || wanted == Some(1))) {
             projected.raw(field.kind, &name, &contents(document, &name));
         }
     }
