@@ -157,3 +157,98 @@ impl Hello {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(document: &Document) -> Hello {
+        Hello::read(Elements::read(&document.bytes()).unwrap()).unwrap()
+    }
+
+    fn of(role: Role) -> Hello {
+        let mut hello = Document::new();
+        hello.int32("maxWireVersion", 21).boolean("secondary", role == Role::Secondary);
+        hello.boolean("isWritablePrimary", matches!(role, Role::Primary | Role::Standalone | Role::Mongos));
+        match role {
+            Role::Standalone => {}
+            Role::Mongos => {
+                hello.string("msg", "isdbgrid");
+            }
+            Role::Primary | Role::Secondary | Role::Other => {
+                hello.string("setName", "rs");
+            }
+        }
+        let hello = read(&hello);
+        assert_eq!(hello.role, role);
+        hello
+    }
+
+    #[test]
+    fn members() {
+        let mut hosts = Document::new();
+        hosts.string("0", "a:1").string("1", "b").int32("2", 1).string("3", "c:x");
+        let mut hello = Document::new();
+        hello.array("hosts", &hosts).string("primary", "B:27017").array("saslSupportedMechs", &hosts);
+        let hello = read(&hello);
+        let host = |name: &str, port| Host::Network(name.to_owned(), port);
+        assert_eq!(hello.members, [host("b", 27017), host("a", 1), host("b", 27017)]);
+        assert_eq!(hello.mechanisms, ["a:1", "b", "c:x"]);
+    }
+
+    #[test]
+    fn who_is_asked() {
+        let fit =
+            |role, options: &str| match of(role).fit(&Uri::parse(&format!("mongodb://{options}")).unwrap()) {
+                Fit::Good => "good",
+                Fit::Fair => "fair",
+                Fit::None(_) => "none",
+            };
+        let all = [Role::Standalone, Role::Mongos, Role::Primary, Role::Secondary, Role::Other];
+        for (options, want) in [
+            ("a", ["good", "good", "good", "good", "good"]),
+            ("a,b", ["good", "good", "good", "none", "none"]),
+            ("a/?replicaSet=rs", ["none", "none", "good", "none", "none"]),
+            ("a/?replicaSet=xx", ["none", "none", "none", "none", "none"]),
+            ("a/?replicaSet=rs&directConnection=true", ["none", "none", "good", "good", "good"]),
+            ("a/?replicaSet=rs&readPreference=primaryPreferred", ["none", "none", "good", "fair", "none"]),
+            ("a,b/?readPreference=secondary", ["good", "good", "none", "good", "none"]),
+            ("a,b/?readPreference=secondaryPreferred", ["good", "good", "fair", "good", "none"]),
+            ("a,b/?readPreference=nearest", ["good", "good", "good", "good", "none"]),
+        ] {
+            assert_eq!(all.map(|role| fit(role, options)), want, "{options}");
+        }
+    }
+
+    #[test]
+    fn what_questions_say() {
+        let preference =
+            |role, options: &str| of(role).preference(&Uri::parse(&format!("mongodb://{options}")).unwrap());
+        assert_eq!(preference(Role::Standalone, "a/?readPreference=nearest"), None);
+        assert_eq!(preference(Role::Mongos, "a"), None);
+        assert_eq!(preference(Role::Mongos, "a/?readPreference=nearest"), Some(Preference::Nearest));
+        assert_eq!(preference(Role::Primary, "a,b"), None);
+        assert_eq!(preference(Role::Secondary, "a"), Some(Preference::PrimaryPreferred));
+        assert_eq!(preference(Role::Secondary, "a,b/?readPreference=secondary"), Some(Preference::Secondary));
+    }
+
+    proptest! {
+        #[test]
+        fn any_hello_is_read_or_refused(at in 0usize..200, byte in any::<u8>()) {
+            let mut hosts = Document::new();
+            hosts.string("0", "a:1").string("1", "[::1]:2");
+            let mut hello = Document::new();
+            hello.array("hosts", &hosts).string("setName", "x").int32("maxWireVersion", 21).int64("x", 1);
+            hello.document("y", &hosts).boolean("secondary", true).binary("z", 0, b"1234");
+            let mut bytes = hello.bytes();
+            if let Some(changed) = bytes.get_mut(at) {
+                *changed = byte;
+            }
+            if let Ok(elements) = Elements::read(&bytes) {
+                let _read = Hello::read(elements);
+            }
+        }
+    }
+}

@@ -132,7 +132,7 @@ fn append(document: &mut Document, name: &str, value: &Json, depth: usize) -> Re
 /// What an object such as `{"$oid": "..."}` stands for: nothing when it is just an object, among them those with
 /// operators.
 fn special(members: &[(String, Json)]) -> Result<Option<(u8, Vec<u8>)>, String> {
-    let named: Vec<(&str, &Json)> = members.iter().map(|(name, value)| (name.as_str(), value)).collect();
+    let named = pairs(members);
     let found = match named.as_slice() {
         [("$oid", Json::String(text))] => {
             let bytes = hexadecimal(text).filter(|bytes| bytes.len() == 12);
@@ -153,33 +153,25 @@ fn special(members: &[(String, Json)]) -> Result<Option<(u8, Vec<u8>)>, String> 
         [("$minKey", Json::Int(1))] => (kind::MIN_KEY, Vec::new()),
         [("$maxKey", Json::Int(1))] => (kind::MAX_KEY, Vec::new()),
         [("$undefined", Json::Boolean(true))] => (kind::UNDEFINED, Vec::new()),
-        [("$regularExpression", Json::Object(inner))] => {
-            let inner: Vec<(&str, &Json)> =
-                inner.iter().map(|(name, value)| (name.as_str(), value)).collect();
-            match inner.as_slice() {
-                [("pattern", Json::String(pattern)), ("options", Json::String(options))]
-                | [("options", Json::String(options)), ("pattern", Json::String(pattern))] => {
-                    (kind::REGEX, regex(pattern, options)?)
-                }
-                _ => return Err(bad("$regularExpression")),
+        [("$regularExpression", Json::Object(inner))] => match pairs(inner).as_slice() {
+            [("pattern", Json::String(pattern)), ("options", Json::String(options))]
+            | [("options", Json::String(options)), ("pattern", Json::String(pattern))] => {
+                (kind::REGEX, regex(pattern, options)?)
             }
-        }
+            _ => return Err(bad("$regularExpression")),
+        },
         // As an operator it would mean the same, but not in a list.
         [("$regex", Json::String(pattern)), ("$options", Json::String(options))]
         | [("$options", Json::String(options)), ("$regex", Json::String(pattern))] => {
             (kind::REGEX, regex(pattern, options)?)
         }
-        [("$binary", Json::Object(inner))] => {
-            let inner: Vec<(&str, &Json)> =
-                inner.iter().map(|(name, value)| (name.as_str(), value)).collect();
-            match inner.as_slice() {
-                [("base64", Json::String(data)), ("subType", Json::String(subtype))]
-                | [("subType", Json::String(subtype)), ("base64", Json::String(data))] => {
-                    (kind::BINARY, binary(data, subtype)?)
-                }
-                _ => return Err(bad("$binary")),
+        [("$binary", Json::Object(inner))] => match pairs(inner).as_slice() {
+            [("base64", Json::String(data)), ("subType", Json::String(subtype))]
+            | [("subType", Json::String(subtype)), ("base64", Json::String(data))] => {
+                (kind::BINARY, binary(data, subtype)?)
             }
-        }
+            _ => return Err(bad("$binary")),
+        },
         [("$binary", Json::String(data)), ("$type", Json::String(subtype))]
         | [("$type", Json::String(subtype)), ("$binary", Json::String(data))] => {
             (kind::BINARY, binary(data, subtype)?)
@@ -190,10 +182,8 @@ fn special(members: &[(String, Json)]) -> Result<Option<(u8, Vec<u8>)>, String> 
             (kind::BINARY, [&16i32.to_le_bytes()[..], &[4], &bytes].concat())
         }
         [("$timestamp", Json::Object(inner))] => {
-            let inner: Vec<(&str, &Json)> =
-                inner.iter().map(|(name, value)| (name.as_str(), value)).collect();
             let ([("t", Json::Int(time)), ("i", Json::Int(count))]
-            | [("i", Json::Int(count)), ("t", Json::Int(time))]) = inner.as_slice()
+            | [("i", Json::Int(count)), ("t", Json::Int(time))]) = pairs(inner).as_slice()
             else {
                 return Err(bad("$timestamp"));
             };
@@ -207,6 +197,11 @@ fn special(members: &[(String, Json)]) -> Result<Option<(u8, Vec<u8>)>, String> 
         _ => return Ok(None),
     };
     Ok(Some(found))
+}
+
+/// In a form that patterns can look into.
+fn pairs(members: &[(String, Json)]) -> Vec<(&str, &Json)> {
+    members.iter().map(|(name, value)| (name.as_str(), value)).collect()
 }
 
 fn bad(name: &str) -> String {
@@ -351,6 +346,55 @@ mod tests {
             [r#"{"$regex": "a"}"#, r#"{"$ne": 1}"#, r#"{"$type": "string"}"#, r#"{"$type": 2, "$ne": 1}"#]
         {
             assert_eq!(one(text).unwrap().0, kind::DOCUMENT, "{text}");
+        }
+    }
+
+    /// As MongoDB's own library for Python has it.
+    #[test]
+    fn as_elsewhere() {
+        for (text, want) in [
+            (r#"{}"#, "0500000000"),
+            (
+                r#"{"$or": [{"username": "a@b"}, {"alias.address": "a@b"}], "active": 1}"#,
+                "5400000004246f72003e0000000330001700000002757365726e616d65000400000061406200000331001c00000002616c6961732e61646472657373000400000061406200000010616374697665000100000000",
+            ),
+            (
+                r#"{"a": {"$in": ["x", 1, null, true, 2.5, -1, 4294967296]}, "b": {"c": {"d": []}}}"#,
+                "63000000036100430000000424696e0039000000023000020000007800103100010000000a3200083300010134000000000000000440103500ffffffff12360000000000010000000000036200150000000363000d0000000464000500000000000000",
+            ),
+            (r#"{"t": "\u00fc\n\"\\\u0000x"}"#, "1400000002740008000000c3bc0a225c00780000"),
+            (
+                r#"{"id": {"$oid": "0123456789abcdef01234567"}, "n": {"$numberLong": "-7"}, "i": {"$numberInt": "7"}, "f": {"$numberDouble": "-0.5"}}"#,
+                "32000000076964000123456789abcdef01234567126e00f9ffffffffffffff10690007000000016600000000000000e0bf00",
+            ),
+            (
+                r#"{"d": {"$date": "2026-11-28T14:21:19.25Z"}, "e": {"$date": {"$numberLong": "-1"}}}"#,
+                "1b000000096400122c8822a2010000096500ffffffffffffffff00",
+            ),
+            (
+                r#"{"r": {"$regex": "^a", "$options": "si"}, "q": {"$regularExpression": {"pattern": "b$", "options": ""}}}"#,
+                "150000000b72005e61006973000b71006224000000",
+            ),
+            (
+                r#"{"list": [{"$regex": "^a", "$options": "i"}]}"#,
+                "18000000046c697374000d0000000b30005e610069000000",
+            ),
+            (
+                r#"{"x": {"$binary": {"base64": "AAEC/w==", "subType": "00"}}, "u": {"$uuid": "00112233-4455-6677-8899-aabbccddeeff"}}"#,
+                "290000000578000400000000000102ff057500100000000400112233445566778899aabbccddeeff00",
+            ),
+            (
+                r#"{"ts": {"$timestamp": {"t": 42, "i": 1}}, "lo": {"$minKey": 1}, "hi": {"$maxKey": 1}}"#,
+                "1900000011747300010000002a000000ff6c6f007f68690000",
+            ),
+            (
+                r#"{"a": {"$exists": true}, "b": {"$not": {"$eq": "x"}}, "c": {"$elemMatch": {"x": 1, "y": {"$gt": 2}}}}"#,
+                "660000000361000f00000008246578697374730001000362001b00000003246e6f740010000000022465710002000000780000000363002e0000000324656c656d4d61746368001d000000107800010000000379000e00000010246774000200000000000000",
+            ),
+        ] {
+            let bytes = bytes(text).unwrap();
+            let hexadecimal: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(hexadecimal, want, "{text}");
         }
     }
 

@@ -59,15 +59,20 @@ async fn prove(
     options.boolean("skipEmptyExchange", true);
     start.int32("saslStart", 1).string("mechanism", hash.mechanism());
     start.binary("payload", 0, &scram.first()).document("options", &options).string("$db", &account.source);
-    let mut step = exchange(connection, &start, uri).await?;
-    let proof = scram.prove(&step.payload).ok_or("the server's first message makes no sense")?;
-    let mut message = proof;
+    let step = exchange(connection, &start, uri).await?;
+    // It is meant to be hard work; others go on meanwhile.
+    let worked = tokio::task::spawn_blocking(move || {
+        let proof = scram.prove(&step.payload);
+        (scram, step.id, proof)
+    });
+    let (scram, id, proof) = worked.await.map_err(|error| error.to_string())?;
+    let mut message = proof.ok_or("the server's first message makes no sense")?;
     let mut is_proved = false;
     for _ in 0..STEPS {
         let mut more = Document::new();
-        more.int32("saslContinue", 1).raw(step.id.0, "conversationId", &step.id.1);
+        more.int32("saslContinue", 1).raw(id.0, "conversationId", &id.1);
         more.binary("payload", 0, &message).string("$db", &account.source);
-        step = exchange(connection, &more, uri).await?;
+        let step = exchange(connection, &more, uri).await?;
         is_proved = is_proved || scram.is_proved_by(&step.payload);
         if !is_proved {
             return Err("the server does not know the password".to_owned());

@@ -3,9 +3,10 @@
 use database_link::Pool;
 use table::client::{Formats, Key, Template};
 use table::{Error, LocalFuture, RemoteTable};
+use tokio::time::timeout;
 
 use crate::bson::{Document, Malformed};
-use crate::connection::Connection;
+use crate::connection::{Connection, Trouble};
 use crate::filter;
 use crate::find::{Batch, Find, Next};
 use crate::json;
@@ -68,9 +69,10 @@ impl Mongodb {
             let mut results =
                 Results::new(&self.title, &self.formats, &self.result, key, self.expansion_limit);
             let mut is_logged = false;
-            let found = find
-                .run(&mut open, self.servers.uri(), |batch| take(batch, &mut results, &mut is_logged))
-                .await;
+            let uri = self.servers.uri();
+            let work = find.run(&mut open, uri, |batch| take(batch, &mut results, &mut is_logged));
+            // Each batch may come in time, and there be no end of them.
+            let found = timeout(uri.answer_limit, work).await.unwrap_or(Err(Trouble::Late));
             let trouble = match found {
                 Ok(()) => {
                     self.keep(open);

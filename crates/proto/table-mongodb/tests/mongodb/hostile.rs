@@ -155,3 +155,30 @@ fn an_answer_without_end() {
     // The connection is kept, until the table goes.
     assert!(server.join().unwrap().is_err());
 }
+
+/// One that always has a little more is stopped by the clock.
+#[test]
+fn an_answer_that_drips() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ended = drip(&mut stream);
+    });
+    run(async {
+        let table = at(&format!("mongodb://{address}/?socketTimeoutMS=700"), "expansion_limit = 0\n");
+        let begin = Instant::now();
+        assert_eq!(ask(&table, "joe").await, later(&table));
+        assert!(begin.elapsed() >= Duration::from_millis(700) && begin.elapsed() < Duration::from_secs(3));
+    });
+}
+
+fn drip(stream: &mut std::net::TcpStream) -> std::io::Result<()> {
+    let (id, _) = receive(stream)?;
+    send(stream, id, &hello())?;
+    loop {
+        let (id, _) = receive(stream)?;
+        std::thread::sleep(Duration::from_millis(200));
+        send(stream, id, &cursor(9, &Document::new()))?;
+    }
+}
