@@ -9,7 +9,7 @@ use table::{Backend, Flags, Opened, Opening};
 use crate::bson::Document;
 use crate::lookup::Mongodb;
 use crate::servers::Servers;
-use crate::uri::{self, Uri};
+use crate::uri::{self, Fault, Uri};
 use crate::{filter, json};
 
 /// What separates the words of a list.
@@ -30,7 +30,8 @@ pub(crate) fn open(opening: &Opening<'_>) -> Result<Opened, String> {
     let projection = settings.optional_text("projection", ..)?;
     let attributes = settings.optional_text("result_attribute", ..)?;
     let result = settings.text("result_format", "%s", 1..)?;
-    let limit = settings.number("expansion_limit", 10, 0..=100)?;
+    // Less than nothing is no limit either.
+    let limit = settings.number("expansion_limit", 10, ..=100)?;
     let mut formats = Formats::new(opening);
     let template = formats.query(&query)?;
     let result = formats.result(&result)?;
@@ -41,9 +42,16 @@ pub(crate) fn open(opening: &Opening<'_>) -> Result<Opened, String> {
         _ => return Err(format!("{title}: specify exactly one of 'projection' or 'result_attribute'")),
     };
     filter::check(&query).map_err(|why| format!("{title}: query_filter has {why}: {query}"))?;
-    let parsed = Uri::parse(&uri);
-    let parsed =
-        parsed.map_err(|why| format!("{title}: failed to parse URI '{}': {why}", uri::shown(&uri)))?;
+    let parsed = Uri::parse(&uri).map_err(|fault| {
+        let shown = uri::shown(&uri);
+        match fault {
+            Fault::Text(why) => format!("{title}: failed to parse URI '{shown}': {why}"),
+            Fault::Srv => format!(
+                "{title}: failed to create client for '{shown}': mongodb+srv:// is not supported, name the hosts \
+                 with mongodb://"
+            ),
+        }
+    })?;
     let table = Mongodb {
         title,
         formats,

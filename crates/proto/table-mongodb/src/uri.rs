@@ -33,6 +33,21 @@ pub(crate) struct Uri {
     pub(crate) answer_limit: Duration,
 }
 
+/// What is wrong with a connection string.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum Fault {
+    /// This, for people, without secrets.
+    Text(String),
+    /// It is one of those whose hosts are in DNS.
+    Srv,
+}
+
+impl<T: Into<String>> From<T> for Fault {
+    fn from(why: T) -> Self {
+        Self::Text(why.into())
+    }
+}
+
 /// A server.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Host {
@@ -165,19 +180,19 @@ struct Options {
 }
 
 impl Uri {
-    /// Reads a connection string. The error is for people, and has no secrets in it.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    /// Reads a connection string.
+    pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
         if text.starts_with("mongodb+srv://") {
-            return Err("mongodb+srv:// is not supported, name the hosts with mongodb://".to_owned());
+            return Err(Fault::Srv);
         }
         let Some(rest) = text.strip_prefix("mongodb://") else {
-            return Err("Invalid URI Schema, expecting 'mongodb://' or 'mongodb+srv://'".to_owned());
+            return Err("Invalid URI Schema, expecting 'mongodb://' or 'mongodb+srv://'".into());
         };
         let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, database) = match place.split_once('/') {
             Some((authority, database)) => (authority, database),
             None if rest.contains('?') => {
-                return Err("A '/' is required between the host list and any options.".to_owned());
+                return Err("A '/' is required between the host list and any options.".into());
             }
             None => (place, ""),
         };
@@ -190,8 +205,7 @@ impl Uri {
         let hosts = hosts.filter(|hosts| hosts.len() <= HOSTS).ok_or("Invalid host string in URI")?;
         let database = decoded(database).filter(|name| !name.contains(['/', '\\', ' ', '"', '$', '@', '\0']));
         let database = database.ok_or("Invalid database name in URI")?;
-        let options = Options::read(options)?;
-        options.finish(hosts, account, &database)
+        Ok(Options::read(options)?.finish(hosts, account, &database)?)
     }
 }
 
@@ -228,14 +242,15 @@ impl Options {
     }
 
     fn set(&mut self, name: &str, value: String) -> Result<(), String> {
-        let wrong = || Err(format!("Unsupported value for \"{name}\": \"{value}\""));
+        let known = name.to_ascii_lowercase();
+        let wrong = || Err(format!("Unsupported value for \"{known}\": \"{value}\""));
         let flag = match value.to_ascii_lowercase().as_str() {
             "true" => Some(true),
             "false" => Some(false),
             _ => None,
         };
         let limit = value.parse().ok().map(Duration::from_millis);
-        match name.to_ascii_lowercase().as_str() {
+        match known.as_str() {
             "authsource" => self.source = Some(value),
             "authmechanism" => {
                 self.mechanism = Some(match value.to_ascii_uppercase().as_str() {
@@ -275,7 +290,7 @@ impl Options {
             "loadbalanced" if flag == Some(false) => {}
             "readpreference" => match Preference::by_name(&value) {
                 Some(preference) => self.preference = Some(preference),
-                None => return wrong(),
+                None => return Err(format!("Unsupported readPreference value [readPreference={value}]")),
             },
             "readconcernlevel" => self.read_concern = Some(value),
             "appname" if value.len() <= 128 => self.application = Some(value),

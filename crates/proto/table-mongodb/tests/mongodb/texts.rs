@@ -104,7 +104,7 @@ fn settings() {
         ),
         (
             format!("{usual}uri = mongodb+srv://u:secret@h/\n"),
-            "mongodb:x.cf: failed to parse URI 'mongodb+srv://u@h/': mongodb+srv:// is not supported, name the \
+            "mongodb:x.cf: failed to create client for 'mongodb+srv://u@h/': mongodb+srv:// is not supported, name the \
              hosts with mongodb://",
         ),
     ] {
