@@ -2,7 +2,8 @@
 //!
 //! All servers are equal but for what they say about themselves when a connection begins: in a set, questions go to the
 //! primary or where the URI prefers, and members that the URI does not name are learned from those that it does. One that
-//! cannot be reached, or is of no use, is left alone for a moment while the others are tried.
+//! cannot be reached is left alone for a while; and when none of them will do, such as during an election or with a wrong
+//! password, that is the answer to all questions of the next moment.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -15,12 +16,14 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout};
 
 use crate::connection::Connection;
-use crate::hello::{Fit, Hello};
+use crate::hello::{Fit, Hello, Role};
 use crate::login;
 use crate::uri::{HOSTS, Host, Uri};
 
 /// How long a server that failed is left alone; as in MongoDB's library.
 const LEFT_ALONE: Duration = Duration::from_secs(5);
+/// How long it is believed that no server will do; as there, too.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// The servers of a table.
 pub(crate) struct Servers {
@@ -28,6 +31,8 @@ pub(crate) struct Servers {
     secure: Option<Secure>,
     /// In the order in which they are tried.
     known: Mutex<Vec<Arc<Server>>>,
+    /// Until when no server will do, and why.
+    none: Mutex<Option<(Instant, String)>>,
 }
 
 struct Server {
@@ -42,7 +47,7 @@ impl Servers {
     pub(crate) fn new(uri: Uri) -> Self {
         let secure = uri.tls.as_ref().map(|(files, proof)| Secure::new(files, *proof));
         let known = uri.hosts.iter().map(|host| Arc::new(Server::new(host.clone()))).collect();
-        Self { uri, secure, known: Mutex::new(known) }
+        Self { uri, secure, known: Mutex::new(known), none: Mutex::new(None) }
     }
 
     /// What the connection string says.
@@ -55,6 +60,11 @@ impl Servers {
         if let Some(why) = self.secure.as_ref().and_then(Secure::fault) {
             return Err(format!("Failed to use TLS files: {why}"));
         }
+        if let Some((until, why)) = lock(&self.none).as_ref()
+            && *until > Instant::now()
+        {
+            return Err(why.clone());
+        }
         let mut problems = Vec::new();
         let found = timeout(self.uri.select_limit, self.select(&mut problems)).await;
         match found {
@@ -62,7 +72,9 @@ impl Servers {
             Ok(None) => {}
             Err(_) => problems.push("[time is up]".to_owned()),
         }
-        Err(format!("No suitable servers found: {}", problems.join(" ")))
+        let why = format!("No suitable servers found: {}", problems.join(" "));
+        *lock(&self.none) = Some((Instant::now() + MOMENT, why.clone()));
+        Err(why)
     }
 
     /// A connection to the first server that will do.
@@ -136,7 +148,7 @@ impl Servers {
                 Some(connection)
             }
             Err(why) => {
-                // The server is well; a wrong password stays wrong, and says so each time.
+                // The server is well, and is not left alone for that.
                 problems.push(format!("[{why} on '{}']", server.host.title()));
                 None
             }
@@ -150,6 +162,11 @@ impl Servers {
             return;
         }
         let mut known = lock(&self.known);
+        if hello.role == Role::Primary {
+            // Members come and go, and it is the primary that knows.
+            let is_known = |host: &Host| self.uri.hosts.contains(host) || hello.members.contains(host);
+            known.retain(|server| is_known(&server.host));
+        }
         let mut members = VecDeque::new();
         for host in &hello.members {
             if let Some(server) = known.iter().find(|server| server.host == *host) {

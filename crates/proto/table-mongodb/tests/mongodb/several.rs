@@ -218,3 +218,24 @@ fn servers_of_old() {
         assert_eq!((server.count("hello"), server.count("isMaster")), (1, 1));
     });
 }
+
+/// Without a primary the members are not asked about it by each question.
+#[test]
+fn no_primary() {
+    let (first, second) = (nobody(), nobody());
+    // Neither of them is.
+    let members = vec![nobody(), first.clone(), second.clone()];
+    let one = Server::start_at(first.parse().unwrap(), set(&members, "one"));
+    let two = Server::start_at(second.parse().unwrap(), set(&members, "two"));
+    run(async {
+        let table = at(&format!("mongodb://{first}/?replicaSet=rs0"), "");
+        for _ in 0..20 {
+            assert_eq!(ask(&table, "joe").await, later(&table));
+        }
+        assert_eq!((one.connections(), two.connections()), (1, 1));
+        two.elect(vec![second.clone(), first.clone()]);
+        one.elect(vec![second.clone(), first.clone()]);
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        assert_eq!(ask(&table, "joe").await, found("two"));
+    });
+}
