@@ -10,7 +10,7 @@ pub fn link() {
 }
 
 /// The types of each client.
-const CLIENTS: [&[(&str, table::Opener)]; 2] = [table_ldap::TYPES, table_sql::TYPES];
+const CLIENTS: [&[(&str, table::Opener)]; 3] = [table_ldap::TYPES, table_mongodb::TYPES, table_sql::TYPES];
 
 #[cfg(test)]
 mod tests {

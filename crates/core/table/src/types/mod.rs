@@ -82,7 +82,7 @@ pub const TYPES: &[&str] = &[
 ];
 
 /// Names of the types that programs link, with their heavy clients, where tables may be of any type: see [`link`].
-pub const LINKED_TYPES: &[&str] = &["ldap", "mysql", "pgsql", "sqlite"];
+pub const LINKED_TYPES: &[&str] = &["ldap", "mongodb", "mysql", "pgsql", "sqlite"];
 
 static LINKED: Mutex<Vec<(&'static str, Opener)>> = Mutex::new(Vec::new());
 

@@ -219,12 +219,12 @@ mod tests {
 
     #[test]
     fn types_of_tables() {
-        let main = "virtual_alias_maps = mongodb:/x hahs:/y ldap:/z\ntransport_maps = texthash:/a\nsmtpd_milters = inet:h:1, unix:/x\n\
+        let main = "virtual_alias_maps = oracle:/x hahs:/y ldap:/z\ntransport_maps = texthash:/a\nsmtpd_milters = inet:h:1, unix:/x\n\
                     relayhost = x:25\nmynetworks = [::1]/128\ncontent_filter = smtp:h:25\nrelay_domains = dbm:/z\n";
         assert_eq!(
             lines("table-type", main, MASTER),
             [
-                "error 1 virtual_alias_maps: unknown table type \"mongodb\"",
+                "error 1 virtual_alias_maps: unknown table type \"oracle\"",
                 "error 1 virtual_alias_maps: unknown table type \"hahs\"",
                 "error 7 relay_domains: unknown table type \"dbm\""
             ]
