@@ -7,23 +7,28 @@
 //! another is denied and logged, since whoever can connect could otherwise read any file this process can. A table that
 //! cannot answer makes the request a temporary error. A client that waits for a slow server does not hold up the others.
 //!
-//! [`approval`] finds the approved tables in the lists.
+//! [`approval`] finds the approved tables in the lists. `proxymap -SVn export-all-proxymap` shows those that
+//! `proxy_read_maps` refers to with or without `proxy:`, `export-proxy-proxymap` those with; the same goes for `proxywrite`.
 
 pub mod approval;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::io::Write;
 use std::rc::Rc;
 
+use conf::MainCf;
 use daemon::{Clients, Connection, Control, Fatal, OnReload, Service, Startup};
 use ipc::Attrs;
 use table::{Env, Error, Flags, Mode, Seek, Table, Update};
 
-use crate::approval::Approved;
+use crate::approval::{Approved, Which};
 
 conf::param_set! {
     /// What proxymap(8) reads.
-    pub struct ProxymapParams { proxy_read_maps, proxy_write_maps, proxywrite_service_name }
+    pub struct ProxymapParams {
+        proxy_read_maps, proxy_write_maps, proxymap_service_name, proxywrite_service_name, smtpd_restriction_classes,
+    }
 }
 
 const PROTOCOL: &str = "proxymap_protocol";
@@ -44,6 +49,7 @@ pub struct Proxymap {
     env: Rc<Env>,
     approved: Approved,
     access: Access,
+    is_export: bool,
     open: RefCell<HashMap<(String, u32), Table>>,
     control: RefCell<Option<Control>>,
 }
@@ -61,16 +67,42 @@ impl Service for Proxymap {
     const ON_RELOAD: OnReload = OnReload::EndNow;
 
     fn start(startup: &Startup) -> Result<Self, Fatal> {
-        let params = ProxymapParams::load(&startup.main)?;
-        let (access, list) = if startup.options.service == params.proxywrite_service_name {
-            (Access::Write, &params.proxy_write_maps)
+        let service = startup.options.service.as_str();
+        let (which, is_export, service) = match service.strip_prefix("export-") {
+            Some(export) => match export.split_once('-') {
+                Some(("all", service)) => (Which::All, true, service),
+                Some(("proxy", service)) => (Which::Proxied, true, service),
+                _ => (Which::Proxied, false, service),
+            },
+            None => (Which::Proxied, false, service),
+        };
+        let params = match is_export {
+            true => ProxymapParams::load(&without_own_tables(&startup.main))?,
+            false => ProxymapParams::load(&startup.main)?,
+        };
+        let mut approved = Approved::new(which);
+        let access = if service == "proxywrite" || service == params.proxywrite_service_name {
+            approved.read(&params.proxy_write_maps, "proxy_write_maps");
+            Access::Write
+        } else if service == "proxymap" || service == params.proxymap_service_name {
+            approved.read(&params.proxy_read_maps, "proxy_read_maps");
+            for class in bytes::list::split(&params.smtpd_restriction_classes, bytes::list::SEPARATORS) {
+                if startup.main.is_set(class) {
+                    approved
+                        .read(&startup.main.expand(&format!("${{{class}}}"))?, "smtpd_restriction_classes");
+                }
+            }
+            Access::Read
         } else {
-            (Access::Read, &params.proxy_read_maps)
+            return Err(Fatal::new(format!(
+                "invalid service name: \"{service}\" - service name must be \"proxywrite\" or \"proxymap\""
+            )));
         };
         Ok(Self {
             env: Env::load(&startup.main)?,
-            approved: Approved::read(list),
+            approved,
             access,
+            is_export,
             open: RefCell::default(),
             control: RefCell::default(),
         })
@@ -78,10 +110,18 @@ impl Service for Proxymap {
 
     async fn begin(self: &Rc<Self>, control: &Control) -> Result<(), Fatal> {
         *self.control.borrow_mut() = Some(control.clone());
+        if self.is_export {
+            let mut out = std::io::stdout().lock();
+            out.write_all(self.approved.lines().as_bytes()).and_then(|()| out.flush())?;
+        }
         Ok(())
     }
 
     async fn serve(self: Rc<Self>, connection: Connection) {
+        // Who wanted to see the approved tables has seen them.
+        if self.is_export {
+            return;
+        }
         let Some(mut stream) = connection.into_stream() else { return };
         let conversation = async {
             stream.greet(PROTOCOL).await?;
@@ -96,6 +136,27 @@ impl Service for Proxymap {
             log::warning!("client: {error}");
         }
     }
+}
+
+/// COMPAT: Postfix's proxymap(8) knows no default of these parameters, all of them tables that are their own contents; an
+/// export has them only when they are set. Test: `cases_of_postfix`.
+fn without_own_tables(main: &MainCf) -> MainCf {
+    const OWN_TABLES: [&str; 7] = [
+        "authorized_flush_users",
+        "authorized_mailq_users",
+        "authorized_submit_users",
+        "local_login_sender_maps",
+        "postscreen_allowlist_interfaces",
+        "smtp_requiretls_policy",
+        "smtpd_sasl_mechanism_filter",
+    ];
+    let mut main = main.clone();
+    for name in OWN_TABLES {
+        if !main.is_set(name) {
+            main.set(name, "");
+        }
+    }
+    main
 }
 
 impl Proxymap {
