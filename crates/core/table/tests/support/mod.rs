@@ -5,7 +5,6 @@ mod journal;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ferrofix_table as _;
 pub(crate) use journal::Journal;
 use regex::bytes::Regex;
 use toml::{Table, Value};
@@ -174,8 +173,7 @@ fn put_files(case: &Case, step: &Table) {
 fn tag(case: &Case, step: &Table) -> String {
     let function = step.get("function").or(case.case.get("function"));
     match function.map(|function| function.as_str().unwrap()) {
-        Some("dict_open") => "./dict_open".to_owned(),
-        Some("namadr_list") => "./namadr_list".to_owned(),
+        Some(own @ ("dict_open" | "mail_dict" | "namadr_list")) => format!("./{own}"),
         _ => "unknown".to_owned(),
     }
 }
