@@ -406,7 +406,7 @@ fn is_restart(error: &Error) -> bool {
 /// What `%m` prints.
 fn cause(error: &Error) -> String {
     let text = match error {
-        Error::Closed(_) => return "Success".to_owned(),
+        Error::Closed(_) => return "Application error".to_owned(),
         error => error.to_string(),
     };
     match text.find(" (os error ") {

@@ -41,8 +41,8 @@ pub fn open(opening: &Opening<'_>) -> Result<Opened, String> {
     let statement = Statement::read(opening, &settings, &query)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let failed = |error: rusqlite::Error| {
-        let why =
-            std::fs::File::open(&path).map_or_else(|error| sys::reason(&error), |_| "Success".to_owned());
+        let why = std::fs::File::open(&path)
+            .map_or_else(|error| sys::reason(&error), |_| "Application error".to_owned());
         let message = message(&error);
         let message = message.strip_suffix(&format!(": {path}")).unwrap_or(&message);
         format!("{}: open database {path}: {message}: {why}", opening.title())

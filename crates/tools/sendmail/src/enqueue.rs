@@ -308,7 +308,7 @@ impl Postdrop {
                 {
                     log::warning!("command \"{path} -r\" exited with status {code}");
                 }
-                Err(unable(&"Success"))
+                Err(unable(&"Application error"))
             }
         }
     }
