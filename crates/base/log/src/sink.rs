@@ -1,5 +1,6 @@
 //! Where log lines go: syslog's socket, the postlog service, standard error.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::os::unix::net::UnixDatagram;
@@ -100,7 +101,13 @@ impl Logger {
         let pid = std::process::id();
         if let Some(facility) = self.sinks.syslog {
             let priority = facility * 8 + syslog_level(severity);
-            let line = format!("<{priority}>{} {}[{pid}]: {text}", self.stamp.1, self.tag);
+            let mut line = String::with_capacity(self.stamp.1.len() + self.tag.len() + text.len() + 24);
+            let _infallible = write!(line, "<{priority}>");
+            line.push_str(&self.stamp.1);
+            line.push(' ');
+            line.push_str(&self.tag);
+            let _infallible = write!(line, "[{pid}]: ");
+            line.push_str(&text);
             send(&mut self.syslog, SYSLOG_SOCKET.as_ref(), line.as_bytes());
         }
         if let Some(postlog) = &self.sinks.postlog {
@@ -143,19 +150,19 @@ enum Shown {
 }
 
 /// COMPAT: one `?` for each byte, as Postfix has it. Test: `severity_comes_before_the_text_and_control_characters_go`.
-fn clean(severity: Severity, text: &str, shown: Shown) -> String {
+fn clean(severity: Severity, text: &str, shown: Shown) -> Cow<'_, str> {
+    let is_clean = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if is_clean && severity == Severity::Info && text.len() <= LINE_LIMIT {
+        return Cow::Borrowed(text);
+    }
     let mut line = String::with_capacity(severity.prefix().len() + text.len());
     line.push_str(severity.prefix());
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        line.push_str(text);
-    } else {
-        text.chars().for_each(|char| push_clean(&mut line, char, shown));
-    }
+    text.chars().for_each(|char| push_clean(&mut line, char, shown));
     if line.len() > LINE_LIMIT {
         let end = (0..=LINE_LIMIT).rev().find(|&at| line.is_char_boundary(at)).unwrap_or(0);
         line.truncate(end);
     }
-    line
+    Cow::Owned(line)
 }
 
 fn push_clean(line: &mut String, char: char, shown: Shown) {
