@@ -14,6 +14,7 @@ mod mysql;
 mod pgsql;
 mod place;
 mod postmap;
+mod promises;
 mod random;
 mod server;
 mod sqlite;

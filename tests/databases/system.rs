@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use harness::System;
 
 use crate::mysql;
-use crate::server::{self, Kind};
+use crate::promises::USER;
+use crate::server::{self, Kind, Restart};
 
 const ROWS: &[(&str, &str)] =
     &[("info@example.com", "alice@localhost"), ("slow@example.com", "alice@localhost")];
@@ -14,17 +15,14 @@ const ROWS: &[(&str, &str)] =
 fn table(system: &System, port: u16, name: &str) {
     let query = "query = SELECT goto FROM alias WHERE address = '%s' \
                  AND IF('%s' = 'slow@example.com', SLEEP(4) = 0, TRUE)\n";
-    let text = format!("hosts = 127.0.0.1:{port}\nretry_interval = 1\n{}{query}", mysql::USER);
+    let text = format!("hosts = 127.0.0.1:{port}\nretry_interval = 1\n{}{query}", USER);
     system.file(&format!("/etc/postfix/{name}.cf"), &text);
 }
 
 harness::scenario! {
     fn mail_waits_for_a_database(system) {
         let test = "mail_waits_for_a_database";
-        let Some(mut server) = server::start(test, Kind::MariaDb, &mysql::contents(ROWS)) else {
-            harness::isolation::skip_inside("MariaDB is not there (scripts/test puts it there)");
-            return;
-        };
+        let Some(mut server) = server::start(test, Kind::MariaDb, &mysql::contents(ROWS)) else { return };
         for name in ["direct", "proxied"] {
             table(system, server.port, name);
         }
@@ -62,7 +60,7 @@ harness::scenario! {
             let mark = system.mark();
             assert_eq!(ask(&mut client, "info@example.com"), 451, "{maps}");
             system.wait_for_log_since(mark, "connect to mysql server 127.0.0.1:[0-9]+: Can't connect to server");
-            server.start(&[]);
+            server.start_again();
             std::thread::sleep(Duration::from_millis(2100));
             assert_eq!(ask(&mut client, "info@example.com"), 250, "{maps}");
             let text = format!("Subject: by way of {maps}\n\ntext\n");
