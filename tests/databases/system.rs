@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use harness::System;
 
+use crate::directory::{self, READER, entry};
+use crate::ldap;
 use crate::mysql;
+use crate::outage;
 use crate::promises::USER;
 use crate::server::{self, Kind, Restart};
 
@@ -69,5 +72,37 @@ harness::scenario! {
             system.wait_until("the mail is there", || system.mailbox("alice").contains(&subject));
             system.stop();
         }
+    }
+}
+
+harness::scenario! {
+    fn mail_outlives_a_directory(system) {
+        let people = ["ann", "joe", "eve"].map(|name| {
+            let (address, alias) = (format!("{name}@shop.example"), format!("{name}.alias@shop.example"));
+            let mailbox = format!("shop.example/{name}/");
+            entry(name, &[
+                ("mail", &address),
+                ("mailbox", &mailbox),
+                ("mailacceptinggeneralid", &alias),
+                ("maildrop", &address),
+            ])
+        });
+        let Some(mut server) = directory::start("mail_outlives_a_directory", &people.concat()) else { return };
+        let settings = format!("{}{READER}", ldap::settings(&server.network()));
+        system.file("/etc/postfix/aliases.cf", &settings);
+        let mailboxes = "query_filter = (mail=%s)\nresult_attribute = mailbox\n";
+        system.file("/etc/postfix/mailboxes.cf", &format!("{settings}{mailboxes}"));
+        system.main_cf(&format!(
+            "virtual_alias_maps = ldap:/etc/postfix/aliases.cf\nvirtual_mailbox_domains = shop.example\n\
+             virtual_mailbox_maps = proxy:ldap:/etc/postfix/mailboxes.cf\nvirtual_mailbox_base = /home/vmail\n\
+             virtual_uid_maps = static:5000\nvirtual_gid_maps = static:5000\n{}",
+            outage::SETTINGS
+        ));
+        system.start();
+        let recipient = |number: usize| {
+            let name = ["ann", "joe", "eve"][number % 3];
+            if number.is_multiple_of(2) { format!("{name}@shop.example") } else { format!("{name}.alias@shop.example") }
+        };
+        outage::outlive(system, &mut server, recipient, || outage::all_maildirs(system, "/home/vmail"));
     }
 }
