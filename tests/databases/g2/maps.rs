@@ -1,6 +1,6 @@
 //! What the tables say.
 
-use harness::scenario;
+use harness::{Package, scenario};
 
 use super::{TABLES, server, table};
 
@@ -60,7 +60,11 @@ scenario! {
         assert_ne!(main, left_out);
         system.whole_main_cf(&left_out).reload();
         let mark = system.mark();
-        assert_eq!(ask("ana@plain.tk"), "451 4.3.0 <ana@plain.tk>: Temporary lookup failure");
+        // Postfix's server ends with that, and so has no answer.
+        let _client = std::net::TcpStream::connect("192.0.2.1:25").expect("a connection");
+        if system.package() == Package::Ours {
+            assert_eq!(ask("ana@plain.tk"), "451 4.3.0 <ana@plain.tk>: Temporary lookup failure");
+        }
         let table = "mysql:/etc/postfix/mysql-virtual_forwardings.cf";
         system.wait_for_log_since(mark, &format!("proxymap.*: warning: request for unapproved table: \"{table}\"$"));
         system.wait_for_log_since(mark, &format!("smtpd.*: proxymap service is not configured for table \"{table}\""));
