@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 
-use crate::server::{Restart, as_nobody, free_port, give_away, missing, own_directory, roots};
+use crate::server::{End, Restart, as_nobody, end_by, free_port, give_away, missing, own_directory, roots};
 
 /// How long the server may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -167,10 +167,9 @@ impl Directory {
 }
 
 impl Restart for Directory {
-    fn kill(&mut self) {
+    fn end(&mut self, how: End) {
         let Some(mut child) = self.child.take() else { return };
-        child.kill().expect("kill");
-        child.wait().expect("wait");
+        end_by(&mut child, if how == End::Crash { Signal::SIGKILL } else { Signal::SIGTERM });
     }
 
     fn start_again(&mut self) {
@@ -180,7 +179,7 @@ impl Restart for Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        self.kill();
+        self.end(End::Crash);
     }
 }
 

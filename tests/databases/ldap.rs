@@ -9,7 +9,7 @@ use crate::directory::{self, Directory, READER, SUFFIX, entry};
 use crate::place::{self, ask, found};
 use crate::postmap::Postmap;
 use crate::random::Random;
-use crate::server::Restart;
+use crate::server::{End, Restart};
 
 /// People, groups of them, and groups of groups.
 pub(crate) fn contents(more: &[(String, &str)]) -> String {
@@ -200,16 +200,18 @@ fn ldap_restarts() {
         for host in [server.local(), server.network(), format!("ldap://127.0.0.1:1 {}", server.network())] {
             let table = open(&server, &host, "");
             assert_eq!(ask(&table, "ann").await, found("here"), "{host}");
-            server.kill();
-            let begin = Instant::now();
-            assert_eq!(ask(&table, "ann").await, Err(Error::retry(table.name())), "{host}");
-            assert!(begin.elapsed() < Duration::from_secs(5), "a dead server is no reason to wait");
-            server.start_again();
-            assert_eq!(ask(&table, "ann").await, found("here"), "{host}");
-            // The open connection ends, and is replaced without a word.
-            server.kill();
-            server.start_again();
-            assert_eq!(ask(&table, "ann").await, found("here"), "{host}");
+            for how in [End::Crash, End::Stop] {
+                server.end(how);
+                let begin = Instant::now();
+                assert_eq!(ask(&table, "ann").await, Err(Error::retry(table.name())), "{host} {how:?}");
+                assert!(begin.elapsed() < Duration::from_secs(5), "a dead server is no reason to wait");
+                server.start_again();
+                assert_eq!(ask(&table, "ann").await, found("here"), "{host} {how:?}");
+                // The open connection ends, and is replaced without a word.
+                server.end(how);
+                server.start_again();
+                assert_eq!(ask(&table, "ann").await, found("here"), "{host} {how:?}");
+            }
         }
     });
 }

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use harness::System;
 
-use crate::server::Restart;
+use crate::server::{End, Restart};
 
 /// Settings that the test needs beside its own.
 pub(crate) const SETTINGS: &str =
@@ -16,10 +16,12 @@ pub(crate) const SETTINGS: &str =
 /// What tables in SQL have for it: nobody wants to wait for a minute.
 pub(crate) const RETRY: &str = "retry_interval = 1\n";
 
-/// How many clients send at the same time, and how much.
+/// How many clients send at the same time, and how much at most.
 const CLIENTS: usize = 3;
-const EACH: usize = 50;
-/// How many messages are in the queue when the server goes away, and how many come by sendmail(1) while it is away.
+const EACH: usize = 1000;
+/// How many messages are to be accepted between one outage and the next.
+const ENOUGH: usize = 40;
+/// How many messages wait in the queue when the server goes away, and how many come by sendmail(1) while it is away.
 const HELD: usize = 8;
 const LOCAL: usize = 4;
 /// How long all may take until it is delivered.
@@ -29,9 +31,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Count {
     accepted: AtomicUsize,
     refused: AtomicUsize,
+    is_over: AtomicBool,
 }
 
-/// Sends message after message to `recipient(number)`, takes the server away meanwhile, and looks at the texts that were
+/// Tells the clients, also when a test fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Sends message after message to `recipient(number)`, ends the server twice meanwhile, and looks at the texts that were
 /// `delivered` in the end. The system runs.
 pub(crate) fn outlive(
     system: &System,
@@ -39,72 +51,95 @@ pub(crate) fn outlive(
     recipient: fn(usize) -> String,
     delivered: impl Fn() -> Vec<String>,
 ) {
-    let held = CLIENTS * EACH..CLIENTS * EACH + HELD;
-    let local = held.end..held.end + LOCAL;
-    for number in held.clone() {
-        assert_eq!(send(system, "held@example.org", &recipient(number), number), 250);
-    }
-    assert_eq!(system.queue("hold").len(), HELD);
     let count = Count::default();
+    // Beside what clients send.
+    let mut others = 0;
+    let mut next = || {
+        others += 1;
+        CLIENTS * EACH + others
+    };
+    let flows = || {
+        let enough = count.accepted.load(Ordering::Relaxed) + ENOUGH;
+        system.wait_until("mail flows", || count.accepted.load(Ordering::Relaxed) >= enough);
+    };
     std::thread::scope(|scope| {
+        let _over = Over(&count.is_over);
         for client in 0..CLIENTS {
             let (numbers, count) = (client * EACH..(client + 1) * EACH, &count);
             scope.spawn(move || client_of(system, numbers, recipient, count));
         }
-        system.wait_until("mail flows", || count.accepted.load(Ordering::Relaxed) >= CLIENTS * EACH / 3);
-        let mark = system.mark();
-        server.kill();
-        system.run(&["postsuper", "-H", "ALL"]).well();
-        system.run(&["postqueue", "-f"]).well();
-        let is_deferred = |line: &String| line.contains("status=deferred");
-        system.wait_until("mail is deferred", || {
-            system.log_since(mark).iter().filter(|line| is_deferred(line)).count() >= HELD
-        });
-        for number in local.clone() {
-            let (recipient, text) = (recipient(number), text(number));
-            system.sendmail("alice", &["-f", "local@example.org", &recipient], &text).well();
+        for how in [End::Crash, End::Stop] {
+            for _ in 0..HELD {
+                let number = next();
+                system.wait_until("mail is on hold", || {
+                    send(system, "held@example.org", &recipient(number), number) == 250
+                });
+            }
+            assert_eq!(system.queue("hold").len(), HELD);
+            flows();
+            let (mark, refused) = (system.mark(), count.refused.load(Ordering::Relaxed));
+            server.end(how);
+            system.run(&["postsuper", "-H", "ALL"]).well();
+            system.run(&["postqueue", "-f"]).well();
+            let is_deferred = |line: &String| line.contains("status=deferred");
+            system.wait_until("mail is deferred", || {
+                system.log_since(mark).iter().filter(|line| is_deferred(line)).count() >= HELD
+            });
+            for _ in 0..LOCAL {
+                let number = next();
+                let (recipient, text) = (recipient(number), text(number));
+                system.sendmail("alice", &["-f", "local@example.org", &recipient], &text).well();
+            }
+            system.wait_until("clients are refused", || {
+                count.refused.load(Ordering::Relaxed) >= refused + 2 * CLIENTS
+            });
+            assert!(system.queue("deferred").len() >= HELD);
+            server.start_again();
         }
-        system.wait_until("clients are refused", || count.refused.load(Ordering::Relaxed) >= 2 * CLIENTS);
-        assert!(system.queue("deferred").len() >= HELD);
-        server.start_again();
+        flows();
     });
-    let accepted = count.accepted.into_inner();
-    assert_eq!(accepted, CLIENTS * EACH);
-    let total = local.end;
-    let begin = Instant::now();
-    let mut arrived = arrivals(&delivered());
-    while arrived.len() < total {
-        assert!(
-            begin.elapsed() < PATIENCE,
-            "{} of {total} arrived; deferred: {:?}, maildrop: {:?}",
-            arrived.len(),
-            system.queue("deferred"),
-            system.queue("maildrop")
-        );
-        system.run(&["postqueue", "-f"]).well();
-        std::thread::sleep(Duration::from_millis(1000));
-        arrived = arrivals(&delivered());
-    }
-    // Time for what should not come.
-    system.settle();
-    let twice: BTreeMap<_, _> = arrivals(&delivered()).into_iter().filter(|(_, count)| *count != 1).collect();
+    let (accepted, refused) = (count.accepted.into_inner(), count.refused.into_inner());
+    let total = accepted + others;
+    wait_for(system, total, &delivered);
+    let arrived = arrivals(&delivered());
+    let twice: BTreeMap<_, _> = arrived.iter().filter(|(_, count)| **count != 1).collect();
     assert!(twice.is_empty(), "more than once: {twice:?}");
+    assert_eq!(arrived.len(), total, "more than was accepted");
     for queue in ["maildrop", "incoming", "active", "deferred", "hold", "corrupt"] {
         assert!(system.queue(queue).is_empty(), "{queue}");
     }
     for wrong in ["status=bounced", "panic:", "fatal:"] {
         assert!(!system.logged(wrong), "{wrong}");
     }
-    let refused = count.refused.into_inner();
-    println!(
-        "NOTE: {accepted} messages by SMTP after {refused} refusals, {HELD} deferred, {LOCAL} local: {total} arrived, each once"
-    );
+    println!("NOTE: {accepted} messages by SMTP after {refused} refusals; in all {total} arrived, each once");
 }
 
-/// A client that comes again until its messages are accepted.
+/// Waits until so many messages have arrived, and for what should not come.
+fn wait_for(system: &System, total: usize, delivered: &impl Fn() -> Vec<String>) {
+    let begin = Instant::now();
+    loop {
+        let arrived = arrivals(&delivered()).len();
+        if arrived >= total {
+            break;
+        }
+        let queues = ["deferred", "maildrop"].map(|queue| system.queue(queue));
+        assert!(
+            begin.elapsed() < PATIENCE,
+            "{arrived} of {total} arrived; deferred, in maildrop: {queues:?}"
+        );
+        system.run(&["postqueue", "-f"]).well();
+        std::thread::sleep(Duration::from_millis(1000));
+    }
+    system.settle();
+}
+
+/// A client that sends until it is over, and comes again with each message until that is accepted.
 fn client_of(system: &System, numbers: Range<usize>, recipient: fn(usize) -> String, count: &Count) {
     for number in numbers {
         loop {
+            if count.is_over.load(Ordering::Relaxed) {
+                return;
+            }
             match send(system, "sender@example.org", &recipient(number), number) {
                 250 => break,
                 400..500 => count.refused.fetch_add(1, Ordering::Relaxed),
@@ -113,7 +148,7 @@ fn client_of(system: &System, numbers: Range<usize>, recipient: fn(usize) -> Str
             std::thread::sleep(Duration::from_millis(100));
         }
         count.accepted.fetch_add(1, Ordering::Relaxed);
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -7,7 +7,7 @@ use table::{Error, Table};
 
 use crate::place::{ask, found};
 use crate::postmap::Postmap;
-use crate::server::{self, Kind, Restart, Server};
+use crate::server::{self, End, Kind, Restart, Server};
 
 /// Who reads tables.
 pub(crate) const USER: &str = "user = postfix\npassword = sec'ret\ndbname = mail\n";
@@ -84,18 +84,20 @@ pub(crate) async fn answers(open: impl Fn(&str) -> Table) {
 pub(crate) async fn restarts(mut server: Server, open: impl Fn(&Server, &str) -> Table) {
     let table = open(&server, &format!("{QUERY}retry_interval = 1\n"));
     assert_eq!(ask(&table, "joe").await, found("here"));
-    server.kill();
-    let begin = Instant::now();
-    assert_eq!(ask(&table, "joe").await, Err(Error::retry(table.name())));
-    assert_eq!(ask(&table, "joe").await, Err(Error::retry(table.name())));
-    assert!(begin.elapsed() < Duration::from_secs(5), "a dead server is no reason to wait");
-    server.start_again();
-    tokio::time::sleep(Duration::from_millis(1100)).await;
-    assert_eq!(ask(&table, "joe").await, found("here"));
-    // A server that was away between two lookups: the first of them uses it again.
-    server.kill();
-    server.start_again();
-    assert_eq!(ask(&table, "joe").await, found("here"));
+    for how in [End::Crash, End::Stop] {
+        server.end(how);
+        let begin = Instant::now();
+        assert_eq!(ask(&table, "joe").await, Err(Error::retry(table.name())), "{how:?}");
+        assert_eq!(ask(&table, "joe").await, Err(Error::retry(table.name())), "{how:?}");
+        assert!(begin.elapsed() < Duration::from_secs(5), "a dead server is no reason to wait");
+        server.start_again();
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        assert_eq!(ask(&table, "joe").await, found("here"), "{how:?}");
+        // A server that was away between two lookups: the first of them uses it again.
+        server.end(how);
+        server.start_again();
+        assert_eq!(ask(&table, "joe").await, found("here"), "{how:?}");
+    }
 }
 
 /// A table that takes three seconds to say something about `slow`, and says `quick` about all else.

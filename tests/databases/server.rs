@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use harness::isolation;
+use nix::sys::signal::Signal;
 
 /// How long a server may take to start or stop.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -18,10 +19,30 @@ const NOBODY: u32 = 65_534;
 /// Where scripts/test unpacks Debian's packages.
 const UNPACKED: &str = "target/system/databases";
 
-/// What can end, as a crash would end it, and start again with the same contents.
+/// How a server ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum End {
+    /// From one moment to the next.
+    Crash,
+    /// With a word to its clients, as an administrator ends it.
+    Stop,
+}
+
+/// What can end, and start again with the same contents.
 pub(crate) trait Restart {
-    fn kill(&mut self);
+    fn end(&mut self, how: End);
     fn start_again(&mut self);
+}
+
+/// Sends a signal to a server, and waits for its end.
+pub(crate) fn end_by(child: &mut Child, signal: Signal) {
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("a process"));
+    nix::sys::signal::kill(pid, signal).expect("kill");
+    let begin = Instant::now();
+    while child.try_wait().expect("wait").is_none() {
+        assert!(begin.elapsed() < PATIENCE, "the server does not end");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// A kind of server.
@@ -258,17 +279,16 @@ impl Server {
 }
 
 impl Restart for Server {
-    fn kill(&mut self) {
+    fn end(&mut self, how: End) {
         let Some(mut child) = self.child.take() else { return };
-        match self.kind {
-            Kind::MariaDb => child.kill().expect("kill"),
-            Kind::PostgreSql => {
-                // Of all its processes, and not only the first.
-                let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("a process"));
-                nix::sys::signal::kill(pid, nix::sys::signal::SIGQUIT).expect("kill");
-            }
-        }
-        child.wait().expect("wait");
+        let signal = match (self.kind, how) {
+            (Kind::MariaDb, End::Crash) => Signal::SIGKILL,
+            (Kind::MariaDb, End::Stop) => Signal::SIGTERM,
+            // All its processes, and not only the first.
+            (Kind::PostgreSql, End::Crash) => Signal::SIGQUIT,
+            (Kind::PostgreSql, End::Stop) => Signal::SIGINT,
+        };
+        end_by(&mut child, signal);
     }
 
     fn start_again(&mut self) {
@@ -278,7 +298,7 @@ impl Restart for Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.kill();
+        self.end(End::Crash);
     }
 }
 

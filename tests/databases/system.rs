@@ -9,7 +9,7 @@ use crate::ldap;
 use crate::mysql;
 use crate::outage;
 use crate::promises::USER;
-use crate::server::{self, Kind, Restart};
+use crate::server::{self, End, Kind, Restart};
 
 const ROWS: &[(&str, &str)] =
     &[("info@example.com", "alice@localhost"), ("slow@example.com", "alice@localhost")];
@@ -59,7 +59,7 @@ harness::scenario! {
             let (code, elapsed) = slow.join().expect("the other client");
             assert!(code == 250 && elapsed > Duration::from_secs(3), "{maps}: {code} {elapsed:?}");
             // Without the database nobody knows, and the client has to come again.
-            server.kill();
+            server.end(End::Crash);
             let mark = system.mark();
             assert_eq!(ask(&mut client, "info@example.com"), 451, "{maps}");
             system.wait_for_log_since(mark, "connect to mysql server 127.0.0.1:[0-9]+: Can't connect to server");

@@ -1,12 +1,16 @@
 //! The database goes away while mail comes in.
 
-use harness::scenario;
+use harness::{Package, scenario};
 
 use super::{TABLES, server, table};
 use crate::outage;
 
 scenario! {
     fn g2_mail_outlives_the_database(system) {
+        if system.package() == Package::Reference {
+            // It is too old to know the setting of tables, and waits for a minute.
+            return;
+        }
         // As behind the filter, which is not there.
         let settings = format!("receive_override_options =\n{}", outage::SETTINGS);
         let Some(mut server) = server(system, "g2_mail_outlives_the_database", &settings) else { return };
