@@ -131,7 +131,7 @@ impl Directory {
              pidfile {path}/pid\nsizelimit unlimited\n{configuration}\n\
              authz-regexp \"gidNumber=.*\\\\+uidNumber={uid},cn=peercred,cn=external,cn=auth\" \"cn=reader,{SUFFIX}\"\n\
              database mdb\nsuffix \"{SUFFIX}\"\ndirectory {path}/data\nmaxsize 16777216\ndbnosync\n\
-             index mailacceptinggeneralid eq,sub\nindex cn eq\n\
+             index mailacceptinggeneralid eq,sub,approx\nindex cn eq,sub\nindex objectClass eq\n\
              access to attrs=userPassword by anonymous auth\n\
              access to dn.subtree=\"ou=closed,{SUFFIX}\" by dn.exact=\"cn=reader,{SUFFIX}\" read by anonymous none\n\
              access to * by * read\n"

@@ -1,4 +1,5 @@
-//! Tables of tables, and those with little behind them: `unionmap`, `pipemap`, `randmap`, `static`, `fail`.
+//! Tables of tables, and those with little behind them: `unionmap`, `pipemap`, `randmap`, `static`, `fail`,
+//! `internal`.
 
 use crate::cases::{Case, KEYS, Step, keys};
 use crate::random::Random;
@@ -121,6 +122,14 @@ pub(crate) fn cases() -> Vec<Case> {
             .run("postmap -q a fail:")
             .run("postmap -q a static:x fail:y")
             .run("postmap -q a inline:{x=y} fail:y"),
+    );
+    // A table of a process's own, which has nothing in it.
+    cases.push(
+        Case::new("internal::all")
+            .ask("", "internal:x", &questions(random))
+            .run("postmap -q a internal:x")
+            .run("postmap -q a internal:")
+            .run("postmap -s internal:x"),
     );
     cases
 }
