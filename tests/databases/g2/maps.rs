@@ -41,6 +41,32 @@ scenario! {
 }
 
 scenario! {
+    fn g2_01_a_socket_outside_of_the_jail(system) {
+        let Some(server) = server(system, "g2_01_a_socket_outside_of_the_jail", "") else { return };
+        system.shell(&format!("mkdir -p /run/mysqld && ln -s {} /run/mysqld/mysqld.sock", server.socket().display())).well();
+        let places = |direct: &str| {
+            for (name, query) in TABLES {
+                table(system, name, query, if *name == "email2email" { direct } else { "localhost" }, "");
+            }
+        };
+        let ask = || {
+            let mut client = system.smtp_from("203.0.113.5");
+            client.expect("EHLO client.example.org", 250);
+            client.expect("MAIL FROM:<someone@example.org>", 250);
+            client.command("RCPT TO:<ana@plain.tk>").text()
+        };
+        // What proxymap reads for others is not in a jail; what smtpd reads for itself is.
+        places("localhost");
+        system.start();
+        assert_eq!(ask(), "451 4.3.0 <ana@plain.tk>: Temporary lookup failure");
+        system.wait_for_log("smtpd.*: warning: connect to mysql server localhost: Can't connect to local server through socket");
+        places("127.0.0.1");
+        system.stop().start();
+        assert_eq!(ask(), "250 2.1.5 Ok");
+    }
+}
+
+scenario! {
     fn g2_15_tables_that_proxymap_may_read(system) {
         let Some(_server) = server(system, "g2_15_tables_that_proxymap_may_read", "") else { return };
         system.start();
