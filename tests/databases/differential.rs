@@ -1,15 +1,23 @@
 //! Answers, exit codes and warnings of our postmap(1) and the reference's, on the same tables.
 //!
-//! `FERROFIX_KEYS` in the environment is the number of random keys for each query; usually 300.
+//! `FERROFIX_KEYS` in the environment is the number of random keys for each query; usually 2000. All of them are asked for
+//! at once; the exit code is that of the first few, each asked for by a process of its own.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use harness::Package;
 
 use crate::postmap::{Outcome, Postmap};
+use crate::promises::USER;
 use crate::random::Random;
 use crate::server::{self, Kind};
 use crate::{mysql, pgsql, sqlite};
+
+/// How many keys a process is started for.
+const ALONE: usize = 200;
+/// How many questions are asked at the same time.
+const PARALLEL: usize = 6;
 
 /// Queries about many keys; none of them fails.
 const MANY: &[&str] = &[
@@ -64,7 +72,7 @@ fn rows(keys: &[String]) -> Vec<(&str, &str)> {
 }
 
 pub(crate) fn keys() -> Vec<String> {
-    let count = std::env::var("FERROFIX_KEYS").ok().and_then(|count| count.parse().ok()).unwrap_or(300);
+    let count = std::env::var("FERROFIX_KEYS").ok().and_then(|count| count.parse().ok()).unwrap_or(2000);
     let mut random = Random::new(45);
     // Tables are asked for keys in lower case; half of them stay in capitals all the same.
     (0..count).map(|at| if at % 4 == 0 { random.key() } else { random.folded() }).collect()
@@ -100,42 +108,107 @@ fn settings(package: Package, place: &str, host: &str, settings: &str) -> String
     format!("{hosts}{place}{settings}\n")
 }
 
-pub(crate) fn compare(postmap: &Postmap, kind: &str, place: &str, host: &str, text: &str, keys: &[String]) {
-    let outcome = |package: Package| {
-        let name = format!("{}.cf", package.name());
-        let file = postmap.settings(&name, &settings(package, place, host, text));
-        let outcome = postmap.query(package, &format!("{kind}:{}", file.display()), keys);
-        let mut outcome = normalised(outcome, postmap.path());
-        for line in &mut outcome.errors {
-            *line = line.replace(&name, "FILE");
-        }
-        outcome
-    };
-    let (ours, reference) = (outcome(Package::Ours), outcome(Package::Reference));
-    if ours == reference {
-        return;
-    }
-    let only = |a: &[String], b: &[String]| {
-        let lines: Vec<&String> = a.iter().filter(|line| !b.contains(line)).take(10).collect();
-        format!("{lines:#?}")
-    };
-    panic!(
-        "{kind}: {text}\nours, {:?}: {}{}\nreference, {:?}: {}{}",
-        ours.code,
-        only(&ours.output, &reference.output),
-        only(&ours.errors, &reference.errors),
-        reference.code,
-        only(&reference.output, &ours.output),
-        only(&reference.errors, &ours.errors)
-    );
+/// Lookups that must give the same in both packages.
+pub(crate) struct Questions<'a> {
+    postmap: &'a Postmap,
+    kind: &'a str,
+    all: Vec<Question>,
 }
 
-fn compare_all(postmap: &Postmap, kind: &str, place: &str, host: &str, keys: &[String]) {
-    for text in MANY {
-        compare(postmap, kind, place, host, text, keys);
+struct Question {
+    place: String,
+    host: String,
+    text: String,
+    keys: Vec<String>,
+}
+
+impl<'a> Questions<'a> {
+    pub(crate) fn new(postmap: &'a Postmap, kind: &'a str) -> Self {
+        Self { postmap, kind, all: Vec::new() }
     }
-    for (text, key) in SINGLE {
-        compare(postmap, kind, place, host, text, &[(*key).to_owned()]);
+
+    /// Keys for a table of settings `place` and `text`, where the server is `host`.
+    pub(crate) fn add(&mut self, place: &str, host: &str, text: &str, keys: &[String]) {
+        let [place, host, text] = [place, host, text].map(str::to_owned);
+        self.all.push(Question { place, host, text, keys: keys.to_vec() });
+    }
+
+    pub(crate) fn add_one(&mut self, place: &str, host: &str, text: &str, key: &str) {
+        self.add(place, host, text, &[key.to_owned()]);
+    }
+
+    /// The first few keys, each as a question of its own.
+    pub(crate) fn add_each(&mut self, place: &str, host: &str, text: &str, keys: &[String]) {
+        for key in keys.iter().take(ALONE) {
+            self.add_one(place, host, text, key);
+        }
+    }
+
+    fn add_all(&mut self, place: &str, host: &str, keys: &[String]) {
+        for text in MANY {
+            self.add(place, host, text, keys);
+        }
+        self.add_each(place, host, MANY[0], keys);
+        for (text, key) in SINGLE {
+            self.add_one(place, host, text, key);
+        }
+    }
+
+    /// Asks them all, some at the same time: an end by a fatal error takes a second, asleep.
+    pub(crate) fn compare(self) {
+        let next = AtomicUsize::new(0);
+        let differences = std::thread::scope(|scope| {
+            let worker = || {
+                let mut differences = Vec::new();
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(question) = self.all.get(number) else { break };
+                    differences.extend(self.difference(question, number));
+                }
+                differences
+            };
+            let workers: Vec<_> = (0..PARALLEL).map(|_| scope.spawn(worker)).collect();
+            workers.into_iter().flat_map(|worker| worker.join().expect("a worker")).collect::<Vec<_>>()
+        });
+        assert!(
+            differences.is_empty(),
+            "{} of {} differ:\n{}",
+            differences.len(),
+            self.all.len(),
+            differences.join("\n")
+        );
+    }
+
+    fn difference(&self, question: &Question, number: usize) -> Option<String> {
+        let Question { place, host, text, keys } = question;
+        let outcome = |package: Package| {
+            let name = format!("{}{number}.cf", package.name());
+            let file = self.postmap.settings(&name, &settings(package, place, host, text));
+            let outcome = self.postmap.query(package, &format!("{}:{}", self.kind, file.display()), keys);
+            let mut outcome = normalised(outcome, self.postmap.path());
+            for line in &mut outcome.errors {
+                *line = line.replace(&name, "FILE");
+            }
+            outcome
+        };
+        let (ours, reference) = (outcome(Package::Ours), outcome(Package::Reference));
+        let only = |a: &[String], b: &[String]| {
+            let lines: Vec<&String> = a.iter().filter(|line| !b.contains(line)).take(10).collect();
+            format!("{lines:#?}")
+        };
+        (ours != reference).then(|| {
+            format!(
+                "{}: {host} {text} {:?}\nours, {:?}: {}{}\nreference, {:?}: {}{}",
+                self.kind,
+                keys.iter().take(1).collect::<Vec<_>>(),
+                ours.code,
+                only(&ours.output, &reference.output),
+                only(&ours.errors, &reference.errors),
+                reference.code,
+                only(&reference.output, &ours.output),
+                only(&reference.errors, &ours.errors)
+            )
+        })
     }
 }
 
@@ -143,63 +216,69 @@ fn compare_all(postmap: &Postmap, kind: &str, place: &str, host: &str, keys: &[S
 fn mysql_as_the_reference() {
     let test = "mysql_as_the_reference";
     let Some(postmap) = Postmap::new(test, &[Package::Ours, Package::Reference]) else { return };
+    let mut questions = Questions::new(&postmap, "mysql");
     let keys = keys();
     let Some(server) = server::start(test, Kind::MariaDb, &mysql::contents(&rows(&keys))) else { return };
     // The reference leaves the character set to its library, which may be any.
     let options = postmap.settings("my.cnf", "[client]\ndefault-character-set = utf8mb4\n");
-    let place = format!("{}option_file = {}\n", mysql::USER, options.display());
+    let place = format!("{}option_file = {}\n", USER, options.display());
     for host in [format!("unix:{}", server.socket().display()), format!("127.0.0.1:{}", server.port)] {
-        compare_all(&postmap, "mysql", &place, &host, &keys);
+        questions.add_all(&place, &host, &keys);
         for text in FAILING {
-            compare(&postmap, "mysql", &place, &host, text, &["joe".to_owned()]);
+            questions.add_one(&place, &host, text, "joe");
         }
         for name in ["one", "none", "two"] {
             let call = format!("query = CALL {name}('%s')");
-            compare(&postmap, "mysql", &place, &host, &call, &["joe".to_owned()]);
+            questions.add_one(&place, &host, &call, "joe");
             let call = format!("{call}\nrequire_result_set = no");
-            compare(&postmap, "mysql", &place, &host, &call, &["joe".to_owned()]);
+            questions.add_one(&place, &host, &call, "joe");
         }
     }
     let missing = "unix:/nonexistent/socket";
-    compare(&postmap, "mysql", &place, missing, MANY[0], &["joe".to_owned()]);
-    compare(&postmap, "mysql", &place, "127.0.0.1:nonsense", MANY[0], &["joe".to_owned()]);
+    questions.add_one(&place, missing, MANY[0], "joe");
+    questions.add_one(&place, "127.0.0.1:nonsense", MANY[0], "joe");
+    questions.compare();
 }
 
 #[test]
 fn pgsql_as_the_reference() {
     let test = "pgsql_as_the_reference";
     let Some(postmap) = Postmap::new(test, &[Package::Ours, Package::Reference]) else { return };
+    let mut questions = Questions::new(&postmap, "pgsql");
     let keys = keys();
     let Some(server) = server::start(test, Kind::PostgreSql, &pgsql::contents(&rows(&keys))) else { return };
     // The reference is older, and knows this encoding only.
-    let place = format!("{}encoding = LATIN1\n", pgsql::USER);
+    let place = format!("{}encoding = LATIN1\n", USER);
     let host = format!("inet:127.0.0.1:{}", server.port);
-    compare_all(&postmap, "pgsql", &place, &host, &keys);
+    questions.add_all(&place, &host, &keys);
     for text in FAILING {
-        compare(&postmap, "pgsql", &place, &host, text, &["joe".to_owned()]);
+        questions.add_one(&place, &host, text, "joe");
     }
-    compare(&postmap, "pgsql", &place, &host, "select_function = find", &keys);
-    compare(&postmap, "pgsql", &place, &host, "query = SELECT 1; SELECT '%s'", &["joe".to_owned()]);
+    questions.add(&place, &host, "select_function = find", &keys);
+    questions.add_one(&place, &host, "query = SELECT 1; SELECT '%s'", "joe");
     for host in ["unix:/nonexistent", "127.0.0.1:1", "no-such-host.invalid", "127.0.0.1:nonsense"] {
-        compare(&postmap, "pgsql", &place, host, MANY[0], &["joe".to_owned()]);
+        questions.add_one(&place, host, MANY[0], "joe");
     }
+    questions.compare();
 }
 
 #[test]
 fn sqlite_as_the_reference() {
     let test = "sqlite_as_the_reference";
     let Some(postmap) = Postmap::new(test, &[Package::Ours, Package::Reference]) else { return };
+    let mut questions = Questions::new(&postmap, "sqlite");
     let keys = keys();
     let file = postmap.path().join("mail.db");
     drop(sqlite::make(&file, &rows(&keys)));
     let place = format!("dbpath = {}\n", file.display());
-    compare_all(&postmap, "sqlite", &place, "", &keys);
+    questions.add_all(&place, "", &keys);
     for text in [
         "query = SELECT nothing FROM alias WHERE address = '%s'",
         "query = SELECT 1.5, 2 UNION SELECT 100000000000000000000.0, 1 UNION SELECT 1e-7, 0 UNION SELECT x'6100', 3",
         "query = SELECT 'x'; SELECT nonsense",
         "query = SELECT '%s'\ndbpath =",
     ] {
-        compare(&postmap, "sqlite", &place, "", text, &["joe".to_owned()]);
+        questions.add_one(&place, "", text, "joe");
     }
+    questions.compare();
 }

@@ -2,18 +2,16 @@
 
 use std::fs;
 use std::net::TcpStream;
-use std::os::unix::fs::{PermissionsExt, chown};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use harness::isolation;
+use nix::sys::signal::{Signal, kill};
+
+use crate::server::{End, Restart, as_nobody, end_by, free_port, give_away, missing, own_directory, roots};
 
 /// How long the server may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Nobody: servers do not run as root.
-const NOBODY: u32 = 65_534;
 
 /// The entry that all others are below.
 pub(crate) const SUFFIX: &str = "dc=example,dc=com";
@@ -50,18 +48,11 @@ pub(crate) fn start(test: &str, entries: &str) -> Option<Directory> {
 
 /// As [`start`], with more lines in the server's configuration.
 pub(crate) fn start_with(test: &str, entries: &str, configuration: &str) -> Option<Directory> {
-    let roots = [isolation::workspace().join("target/system/databases"), PathBuf::from("/")];
-    let Some(root) = roots.into_iter().find(|root| root.join("usr/sbin/slapd").exists()) else {
-        isolation::skip(test, "slapd is not there (scripts/test puts it there)");
+    let Some(root) = roots().into_iter().find(|root| root.join("usr/sbin/slapd").exists()) else {
+        missing(test, "slapd");
         return None;
     };
-    let directory = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir();
-    let directory = directory.expect("a directory");
-    let [port, secure_port] = [(); 2].map(|()| {
-        // Free a moment ago, and hardly taken since.
-        let socket = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-        socket.expect("a port").port()
-    });
+    let (directory, port, secure_port) = (own_directory(), free_port(), free_port());
     let has_keys = configuration.contains("TLSCertificateFile");
     let mut server = Directory { root, directory, port, secure_port, has_keys, child: None };
     server.prepare(entries, configuration);
@@ -84,15 +75,7 @@ impl Directory {
         format!("ldap://127.0.0.1:{}", self.port)
     }
 
-    /// Ends the server as a crash would.
-    pub(crate) fn kill(&mut self) {
-        let Some(mut child) = self.child.take() else { return };
-        child.kill().expect("kill");
-        child.wait().expect("wait");
-    }
-
-    /// Starts the server, again.
-    pub(crate) fn start(&mut self) {
+    fn start(&mut self) {
         let mut urls = format!("{} {}", self.local(), self.network());
         if self.has_keys {
             urls += &format!(" ldaps://127.0.0.1:{}", self.secure_port);
@@ -112,11 +95,29 @@ impl Directory {
         }
     }
 
-    /// Stops the server's work, or lets it go on.
-    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
+    /// Has the server answer nobody until it is to [`Self::go_on`].
+    pub(crate) fn pause(&self) {
+        let pid = self.pid();
+        kill(pid, Signal::SIGSTOP).expect("kill");
+        // Each of its threads stops when its turn comes.
+        let has_stopped = |task: fs::DirEntry| {
+            let state = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            state.rsplit(") ").next().is_some_and(|state| state.starts_with('T'))
+        };
+        let begin = Instant::now();
+        while !fs::read_dir(format!("/proc/{pid}/task")).expect("threads").flatten().all(has_stopped) {
+            assert!(begin.elapsed() < PATIENCE, "the server does not stop");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    pub(crate) fn go_on(&self) {
+        kill(self.pid(), Signal::SIGCONT).expect("kill");
+    }
+
+    fn pid(&self) -> nix::unistd::Pid {
         let id = self.child.as_ref().expect("a server").id();
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(id).expect("a process"));
-        nix::sys::signal::kill(pid, signal).expect("kill");
+        nix::unistd::Pid::from_raw(i32::try_from(id).expect("a process"))
     }
 
     fn prepare(&self, entries: &str, configuration: &str) {
@@ -127,9 +128,10 @@ impl Directory {
         let uid = nix::unistd::geteuid();
         let main = format!(
             "{schemas}include {path}/mail.schema\nmodulepath {root}/usr/lib/ldap\nmoduleload back_mdb\n\
-             pidfile {path}/pid\nsizelimit 500\n{configuration}\n\
+             pidfile {path}/pid\nsizelimit unlimited\n{configuration}\n\
              authz-regexp \"gidNumber=.*\\\\+uidNumber={uid},cn=peercred,cn=external,cn=auth\" \"cn=reader,{SUFFIX}\"\n\
              database mdb\nsuffix \"{SUFFIX}\"\ndirectory {path}/data\nmaxsize 16777216\ndbnosync\n\
+             index mailacceptinggeneralid eq,sub,approx\nindex cn eq,sub\nindex objectClass eq\n\
              access to attrs=userPassword by anonymous auth\n\
              access to dn.subtree=\"ou=closed,{SUFFIX}\" by dn.exact=\"cn=reader,{SUFFIX}\" read by anonymous none\n\
              access to * by * read\n"
@@ -148,10 +150,7 @@ impl Directory {
         }
         let data = self.path().join("data");
         fs::create_dir(&data).expect("a directory");
-        if nix::unistd::geteuid().is_root() {
-            chown(&data, Some(NOBODY), Some(NOBODY)).expect("chown");
-            chown(self.path(), Some(NOBODY), Some(NOBODY)).expect("chown");
-        }
+        give_away(&data);
         let mut command = self.program();
         let output = command.args(["-T", "add", "-f", "slapd.conf", "-l", "entries.ldif"]).output();
         let output = output.expect("slapadd");
@@ -162,16 +161,25 @@ impl Directory {
         let mut command = Command::new(self.root.join("usr/sbin/slapd"));
         command.env("LD_LIBRARY_PATH", self.root.join("usr/lib/x86_64-linux-gnu"));
         command.current_dir(self.path());
-        if nix::unistd::geteuid().is_root() {
-            command.uid(NOBODY).gid(NOBODY);
-        }
+        as_nobody(&mut command);
         command
+    }
+}
+
+impl Restart for Directory {
+    fn end(&mut self, how: End) {
+        let Some(mut child) = self.child.take() else { return };
+        end_by(&mut child, if how == End::Crash { Signal::SIGKILL } else { Signal::SIGTERM });
+    }
+
+    fn start_again(&mut self) {
+        self.start();
     }
 }
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        self.kill();
+        self.end(End::Crash);
     }
 }
 

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use harness::Package;
-use nix::sys::signal::Signal;
 use table::{Error, Table};
 
 use crate::directory::{self, Directory, READER, SUFFIX, entry};
 use crate::place::{self, ask, found};
 use crate::postmap::Postmap;
 use crate::random::Random;
+use crate::server::{End, Restart};
 
 /// People, groups of them, and groups of groups.
 pub(crate) fn contents(more: &[(String, &str)]) -> String {
@@ -200,16 +200,18 @@ fn ldap_restarts() {
         for host in [server.local(), server.network(), format!("ldap://127.0.0.1:1 {}", server.network())] {
             let table = open(&server, &host, "");
             assert_eq!(ask(&table, "ann").await, found("here"), "{host}");
-            server.kill();
-            let begin = Instant::now();
-            assert_eq!(ask(&table, "ann").await, Err(Error::retry(table.name())), "{host}");
-            assert!(begin.elapsed() < Duration::from_secs(5), "a dead server is no reason to wait");
-            server.start();
-            assert_eq!(ask(&table, "ann").await, found("here"), "{host}");
-            // The open connection ends, and is replaced without a word.
-            server.kill();
-            server.start();
-            assert_eq!(ask(&table, "ann").await, found("here"), "{host}");
+            for how in [End::Crash, End::Stop] {
+                server.end(how);
+                let begin = Instant::now();
+                assert_eq!(ask(&table, "ann").await, Err(Error::retry(table.name())), "{host} {how:?}");
+                assert!(begin.elapsed() < Duration::from_secs(5), "a dead server is no reason to wait");
+                server.start_again();
+                assert_eq!(ask(&table, "ann").await, found("here"), "{host} {how:?}");
+                // The open connection ends, and is replaced without a word.
+                server.end(how);
+                server.start_again();
+                assert_eq!(ask(&table, "ann").await, found("here"), "{host} {how:?}");
+            }
         }
     });
 }
@@ -222,7 +224,7 @@ fn ldap_slow() {
         let table = open(&server, &server.network(), "timeout = 2\n");
         let quick = open(&other, &other.network(), "timeout = 2\n");
         assert_eq!(ask(&table, "ann").await, found("here"));
-        server.signal(Signal::SIGSTOP);
+        server.pause();
         let begin = Instant::now();
         let slow = async {
             // All wait at the same time, and none for the others.
@@ -239,7 +241,7 @@ fn ldap_slow() {
             begin.elapsed()
         };
         let (slow, fast) = tokio::join!(slow, fast);
-        server.signal(Signal::SIGCONT);
+        server.go_on();
         assert!(slow >= Duration::from_secs(2) && slow < Duration::from_secs(5), "{slow:?}");
         assert!(fast < Duration::from_secs(2), "{fast:?}");
         assert_eq!(ask(&table, "ann").await, found("here"));

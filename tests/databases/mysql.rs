@@ -1,26 +1,20 @@
 //! `mysql:` against MariaDB.
 
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use harness::Package;
 use table::{Env, Error, Table};
 
 use crate::place::{self, ask, found};
-use crate::postmap::Postmap;
+use crate::promises::{self, QUERY, ROWS, USER};
 use crate::random::Random;
 use crate::server::{self, Kind, Server};
 
-/// What other tests use as well.
-pub(crate) const USER: &str = "user = postfix\npassword = sec'ret\ndbname = mail\n";
-
 /// A table of addresses, procedures, and the accounts to read them.
 pub(crate) fn contents(rows: &[(&str, &str)]) -> Vec<String> {
-    let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let value = |text: &str| if text == "NULL" { text.to_owned() } else { format!("x'{}'", hex(text)) };
     let mut lines: Vec<String> = [
         "CREATE DATABASE IF NOT EXISTS mail CHARACTER SET utf8mb4;",
-        "CREATE OR REPLACE TABLE mail.alias (address VARCHAR(500) COLLATE utf8mb4_bin, goto TEXT);",
+        "CREATE OR REPLACE TABLE mail.alias (id INT AUTO_INCREMENT PRIMARY KEY, address VARCHAR(500) COLLATE utf8mb4_bin, goto TEXT, KEY (address));",
         "CREATE OR REPLACE USER postfix@localhost IDENTIFIED BY 'sec''ret';",
         "CREATE OR REPLACE USER postfix@'127.0.0.1' IDENTIFIED BY 'sec''ret';",
         "GRANT ALL ON mail.* TO postfix@localhost;",
@@ -33,26 +27,9 @@ pub(crate) fn contents(rows: &[(&str, &str)]) -> Vec<String> {
     ]
     .map(str::to_owned)
     .to_vec();
-    for chunk in rows.chunks(50) {
-        let values: Vec<String> =
-            chunk.iter().map(|(address, goto)| format!("({}, {})", value(address), value(goto))).collect();
-        lines.push(format!("INSERT INTO mail.alias VALUES {};", values.join(", ")));
-    }
+    lines.extend(promises::insert("mail.alias", rows, |hex| format!("x'{hex}'")));
     lines
 }
-
-const ROWS: &[(&str, &str)] = &[
-    ("joe@example.com", "joe@mail.example.com"),
-    ("joe", "here"),
-    ("list@example.com", "a@x.org"),
-    ("list@example.com", "b@x.org"),
-    ("empty@example.com", ""),
-    ("null@example.com", "NULL"),
-    ("o'brien@example.com", "o"),
-    ("ünï@example.com", "ü@x.org"),
-];
-
-const QUERY: &str = "query = SELECT goto FROM alias WHERE address = '%s'\n";
 
 /// Opens a table of the server, over its socket.
 fn open(server: &Server, settings: &str) -> Table {
@@ -64,35 +41,8 @@ fn open(server: &Server, settings: &str) -> Table {
 fn mysql_lookups() {
     let Some(server) = server::start("mysql_lookups", Kind::MariaDb, &contents(ROWS)) else { return };
     place::run(async {
-        let table = open(&server, QUERY);
-        for (key, want) in [
-            ("joe@example.com", found("joe@mail.example.com")),
-            ("JOE@Example.com", found("joe@mail.example.com")),
-            ("list@example.com", found("a@x.org,b@x.org")),
-            ("empty@example.com", Ok(None)),
-            ("null@example.com", Ok(None)),
-            ("nobody@example.com", Ok(None)),
-            ("o'brien@example.com", found("o")),
-            ("ÜNÏ@example.com", found("ü@x.org")),
-        ] {
-            assert_eq!(ask(&table, key).await, want, "{key}");
-        }
+        promises::answers(|settings| open(&server, settings)).await;
         let retry = |table: &Table| Err(Error::retry(table.name()));
-        let limited = open(&server, &format!("{QUERY}expansion_limit = 1\n"));
-        assert_eq!(ask(&limited, "joe").await, found("here"));
-        assert_eq!(ask(&limited, "list@example.com").await, retry(&limited));
-        let domain = open(&server, &format!("{QUERY}domain = other.org, example.com\n"));
-        assert_eq!(ask(&domain, "joe@example.com").await, found("joe@mail.example.com"));
-        assert_eq!(ask(&domain, "joe").await, Ok(None));
-        let parts = open(&server, "query = SELECT '%u', '%d', '%1', '%2'\nresult_format = %s=%S\n");
-        assert_eq!(
-            ask(&parts, "a'b@x.org").await,
-            found("a'b=a'b@x.org,x.org=a'b@x.org,org=a'b@x.org,x=a'b@x.org")
-        );
-        assert_eq!(ask(&parts, "x").await, Ok(None));
-        let older = "table = alias\nselect_field = goto\nwhere_field = address\n\
-                     additional_conditions = AND goto <> 'b@x.org'\n";
-        assert_eq!(ask(&open(&server, older), "list@example.com").await, found("a@x.org"));
         // Procedures.
         let call = |name: &str| format!("query = CALL {name}('%s')\n");
         assert_eq!(ask(&open(&server, &call("one")), "joe").await, found("here"));
@@ -193,46 +143,15 @@ fn mysql_hostile_keys() {
 
 #[test]
 fn mysql_restarts() {
-    let Some(mut server) = server::start("mysql_restarts", Kind::MariaDb, &contents(ROWS)) else { return };
-    place::run(async {
-        let table = open(&server, &format!("{QUERY}retry_interval = 1\n"));
-        assert_eq!(ask(&table, "joe").await, found("here"));
-        server.kill();
-        let begin = Instant::now();
-        assert_eq!(ask(&table, "joe").await, Err(Error::retry(table.name())));
-        assert_eq!(ask(&table, "joe").await, Err(Error::retry(table.name())));
-        assert!(begin.elapsed() < Duration::from_secs(5), "a dead server is no reason to wait");
-        server.start(&[]);
-        tokio::time::sleep(Duration::from_millis(1100)).await;
-        assert_eq!(ask(&table, "joe").await, found("here"));
-        // A server that was away between two lookups: the first of them uses it again.
-        server.kill();
-        server.start(&[]);
-        assert_eq!(ask(&table, "joe").await, found("here"));
-    });
+    let Some(server) = server::start("mysql_restarts", Kind::MariaDb, &contents(ROWS)) else { return };
+    place::run(promises::restarts(server, open));
 }
 
 #[test]
 fn mysql_slow() {
     let Some(server) = server::start("mysql_slow", Kind::MariaDb, &contents(ROWS)) else { return };
-    place::run(async {
-        let table = open(&server, "query = SELECT IF('%s' = 'slow', SLEEP(3), 'quick')\n");
-        let slow = async {
-            let begin = Instant::now();
-            (ask(&table, "slow").await, begin.elapsed())
-        };
-        let quick = async {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            let begin = Instant::now();
-            for _ in 0..20 {
-                assert_eq!(ask(&table, "fast").await, found("quick"));
-            }
-            begin.elapsed()
-        };
-        let ((answer, slow), quick) = tokio::join!(slow, quick);
-        assert_eq!(answer, found("0"));
-        assert!(slow >= Duration::from_secs(3) && quick < Duration::from_secs(2), "{slow:?} {quick:?}");
-    });
+    let query = "query = SELECT IF('%s' = 'slow', SLEEP(3), 'quick')\n";
+    place::run(async { promises::slow(&open(&server, query)).await });
 }
 
 #[test]
@@ -289,20 +208,15 @@ fn mysql_tls() {
 
 #[test]
 fn mysql_password_is_no_secret_of_the_log() {
-    let test = "mysql_password_is_no_secret_of_the_log";
-    let Some(postmap) = Postmap::new(test, &[Package::Ours]) else { return };
-    let Some(server) = server::start(test, Kind::MariaDb, &contents(ROWS)) else { return };
-    let settings = format!(
-        "hosts = unix:{}\nuser = postfix\npassword = hunter2\ndbname = mail\n{QUERY}",
-        server.socket().display()
+    let settings = |server: &Server| {
+        let socket = server.socket().display().to_string();
+        vec![format!("hosts = unix:{socket}\nuser = postfix\npassword = hunter2\ndbname = mail\n")]
+    };
+    promises::password_is_no_secret_of_the_log(
+        "mysql_password_is_no_secret_of_the_log",
+        Kind::MariaDb,
+        &contents(ROWS),
+        settings,
+        "Access denied for user 'postfix'@'localhost' (using password: YES)",
     );
-    let file = postmap.settings("x.cf", &settings);
-    let outcome = postmap.query(Package::Ours, &format!("mysql:{}", file.display()), &["joe".to_owned()]);
-    assert_eq!(outcome.code, Some(1));
-    let errors = outcome.errors.join("\n");
-    assert!(
-        errors.contains("Access denied for user 'postfix'@'localhost' (using password: YES)"),
-        "{errors}"
-    );
-    assert!(!errors.contains("hunter2"), "{errors}");
 }

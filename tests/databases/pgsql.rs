@@ -1,31 +1,22 @@
 //! `pgsql:` against PostgreSQL.
 
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
-use harness::Package;
 use table::{Env, Error, Table};
 
 use crate::place::{self, ask, found};
-use crate::postmap::Postmap;
+use crate::promises::{self, QUERY, ROWS, USER};
 use crate::random::Random;
 use crate::server::{self, Kind, Server};
 
-/// What other tests use as well.
-pub(crate) const USER: &str = "user = postfix\npassword = sec'ret\ndbname = mail\n";
-
 /// A table of addresses, a function, and the accounts to read them.
 pub(crate) fn contents(rows: &[(&str, &str)]) -> Vec<String> {
-    let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let value = |text: &str| match text {
-        "NULL" => text.to_owned(),
-        text => format!("convert_from(decode('{}', 'hex'), 'UTF8')", hex(text)),
-    };
     let mut lines: Vec<String> = [
         "CREATE DATABASE mail;",
         "CREATE ROLE postfix LOGIN;",
         "CREATE ROLE old LOGIN;",
         "CREATE TABLE alias (id serial, address text, goto text);",
+        "CREATE INDEX address ON alias (address);",
         "CREATE FUNCTION find(k text) RETURNS SETOF text LANGUAGE sql AS 'SELECT goto FROM alias WHERE address = k ORDER BY id';",
         "GRANT SELECT ON alias TO postfix, old;",
         "SET password_encryption = 'scram-sha-256';",
@@ -35,26 +26,11 @@ pub(crate) fn contents(rows: &[(&str, &str)]) -> Vec<String> {
     ]
     .map(str::to_owned)
     .to_vec();
-    for chunk in rows.chunks(50) {
-        let values: Vec<String> =
-            chunk.iter().map(|(address, goto)| format!("({}, {})", value(address), value(goto))).collect();
-        lines.push(format!("INSERT INTO alias (address, goto) VALUES {};", values.join(", ")));
-    }
+    lines.extend(promises::insert("alias", rows, |hex| {
+        format!("convert_from(decode('{hex}', 'hex'), 'UTF8')")
+    }));
     lines
 }
-
-const ROWS: &[(&str, &str)] = &[
-    ("joe@example.com", "joe@mail.example.com"),
-    ("joe", "here"),
-    ("list@example.com", "a@x.org"),
-    ("list@example.com", "b@x.org"),
-    ("empty@example.com", ""),
-    ("null@example.com", "NULL"),
-    ("o'brien@example.com", "o"),
-    ("ünï@example.com", "ü@x.org"),
-];
-
-const QUERY: &str = "query = SELECT goto FROM alias WHERE address = '%s' ORDER BY id\n";
 
 /// Opens a table of the server, over its socket.
 fn open(server: &Server, settings: &str) -> Table {
@@ -77,33 +53,7 @@ fn open_in(env: &Rc<Env>, server: &Server, settings: &str) -> Table {
 fn pgsql_lookups() {
     let Some(server) = server::start("pgsql_lookups", Kind::PostgreSql, &contents(ROWS)) else { return };
     place::run(async {
-        let table = open(&server, QUERY);
-        for (key, want) in [
-            ("joe@example.com", found("joe@mail.example.com")),
-            ("JOE@Example.com", found("joe@mail.example.com")),
-            ("list@example.com", found("a@x.org,b@x.org")),
-            ("empty@example.com", Ok(None)),
-            ("null@example.com", Ok(None)),
-            ("nobody@example.com", Ok(None)),
-            ("o'brien@example.com", found("o")),
-            ("ÜNÏ@example.com", found("ü@x.org")),
-        ] {
-            assert_eq!(ask(&table, key).await, want, "{key}");
-        }
-        let limited = open(&server, &format!("{QUERY}expansion_limit = 1\n"));
-        assert_eq!(ask(&limited, "joe").await, found("here"));
-        assert_eq!(ask(&limited, "list@example.com").await, Err(Error::retry(limited.name())));
-        let domain = open(&server, &format!("{QUERY}domain = other.org, example.com\n"));
-        assert_eq!(ask(&domain, "joe@example.com").await, found("joe@mail.example.com"));
-        assert_eq!(ask(&domain, "joe").await, Ok(None));
-        let parts = open(&server, "query = SELECT '%u', '%d', '%1', '%2'\nresult_format = %s=%S\n");
-        assert_eq!(
-            ask(&parts, "a'b@x.org").await,
-            found("a'b=a'b@x.org,x.org=a'b@x.org,org=a'b@x.org,x=a'b@x.org")
-        );
-        let older = "table = alias\nselect_field = goto\nwhere_field = address\n\
-                     additional_conditions = AND goto <> 'b@x.org'\n";
-        assert_eq!(ask(&open(&server, older), "list@example.com").await, found("a@x.org"));
+        promises::answers(|settings| open(&server, settings)).await;
         let function = open(&server, "select_function = find\n");
         assert_eq!(ask(&function, "list@example.com").await, found("a@x.org,b@x.org"));
         // A failed query is no reason to think ill of the server.
@@ -192,46 +142,15 @@ fn pgsql_hostile_keys() {
 
 #[test]
 fn pgsql_restarts() {
-    let Some(mut server) = server::start("pgsql_restarts", Kind::PostgreSql, &contents(ROWS)) else { return };
-    place::run(async {
-        let table = open(&server, &format!("{QUERY}retry_interval = 1\n"));
-        assert_eq!(ask(&table, "joe").await, found("here"));
-        server.kill();
-        let begin = Instant::now();
-        assert_eq!(ask(&table, "joe").await, Err(Error::retry(table.name())));
-        assert_eq!(ask(&table, "joe").await, Err(Error::retry(table.name())));
-        assert!(begin.elapsed() < Duration::from_secs(5), "a dead server is no reason to wait");
-        server.start(&[]);
-        tokio::time::sleep(Duration::from_millis(1100)).await;
-        assert_eq!(ask(&table, "joe").await, found("here"));
-        server.kill();
-        server.start(&[]);
-        assert_eq!(ask(&table, "joe").await, found("here"));
-    });
+    let Some(server) = server::start("pgsql_restarts", Kind::PostgreSql, &contents(ROWS)) else { return };
+    place::run(promises::restarts(server, open));
 }
 
 #[test]
 fn pgsql_slow() {
     let Some(server) = server::start("pgsql_slow", Kind::PostgreSql, &contents(ROWS)) else { return };
-    place::run(async {
-        let query = "query = SELECT CASE WHEN '%s' = 'slow' THEN pg_sleep(3)::text ELSE 'quick' END\n";
-        let table = open(&server, query);
-        let slow = async {
-            let begin = Instant::now();
-            ask(&table, "slow").await.unwrap();
-            begin.elapsed()
-        };
-        let quick = async {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            let begin = Instant::now();
-            for _ in 0..20 {
-                assert_eq!(ask(&table, "fast").await, found("quick"));
-            }
-            begin.elapsed()
-        };
-        let (slow, quick) = tokio::join!(slow, quick);
-        assert!(slow >= Duration::from_secs(3) && quick < Duration::from_secs(2), "{slow:?} {quick:?}");
-    });
+    let query = "query = SELECT CASE WHEN '%s' = 'slow' THEN pg_sleep(3)::text ELSE 'quick' END\n";
+    place::run(async { promises::slow(&open(&server, query)).await });
 }
 
 #[test]
@@ -280,20 +199,18 @@ fn pgsql_tls() {
 
 #[test]
 fn pgsql_password_is_no_secret_of_the_log() {
-    let test = "pgsql_password_is_no_secret_of_the_log";
-    let Some(postmap) = Postmap::new(test, &[Package::Ours]) else { return };
-    let Some(server) = server::start(test, Kind::PostgreSql, &contents(ROWS)) else { return };
-    let uri = format!("hosts = postgres://postfix:hunter2@127.0.0.1:{}/mail\n{QUERY}", server.port);
-    let plain = format!(
-        "hosts = 127.0.0.1:{}\nuser = postfix\npassword = hunter2\ndbname = mail\n{QUERY}",
-        server.port
+    let settings = |server: &Server| {
+        let port = server.port;
+        vec![
+            format!("hosts = postgres://postfix:hunter2@127.0.0.1:{port}/mail\n"),
+            format!("hosts = 127.0.0.1:{port}\nuser = postfix\npassword = hunter2\ndbname = mail\n"),
+        ]
+    };
+    promises::password_is_no_secret_of_the_log(
+        "pgsql_password_is_no_secret_of_the_log",
+        Kind::PostgreSql,
+        &contents(ROWS),
+        settings,
+        "password authentication failed for user \"postfix\"",
     );
-    for settings in [uri, plain] {
-        let file = postmap.settings("x.cf", &settings);
-        let outcome = postmap.query(Package::Ours, &format!("pgsql:{}", file.display()), &["joe".to_owned()]);
-        assert_eq!(outcome.code, Some(1));
-        let errors = outcome.errors.join("\n");
-        assert!(errors.contains("password authentication failed for user \"postfix\""), "{errors}");
-        assert!(!errors.contains("hunter2"), "{errors}");
-    }
 }

@@ -10,11 +10,40 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use harness::isolation;
+use nix::sys::signal::Signal;
 
 /// How long a server may take to start or stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Nobody: servers do not run as root.
 const NOBODY: u32 = 65_534;
+/// Where scripts/test unpacks Debian's packages.
+const UNPACKED: &str = "target/system/databases";
+
+/// How a server ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum End {
+    /// From one moment to the next.
+    Crash,
+    /// With a word to its clients, as an administrator ends it.
+    Stop,
+}
+
+/// What can end, and start again with the same contents.
+pub(crate) trait Restart {
+    fn end(&mut self, how: End);
+    fn start_again(&mut self);
+}
+
+/// Sends a signal to a server, and waits for its end.
+pub(crate) fn end_by(child: &mut Child, signal: Signal) {
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("a process"));
+    nix::sys::signal::kill(pid, signal).expect("kill");
+    let begin = Instant::now();
+    while child.try_wait().expect("wait").is_none() {
+        assert!(begin.elapsed() < PATIENCE, "the server does not end");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
 
 /// A kind of server.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,20 +69,24 @@ pub(crate) fn start(test: &str, kind: Kind, contents: &[String]) -> Option<Serve
 
 /// As [`start`], with options.
 pub(crate) fn start_with(test: &str, kind: Kind, contents: &[String], options: &[String]) -> Option<Server> {
+    start_at(test, kind, free_port(), contents, options)
+}
+
+/// As [`start`], at the port that clients expect. For tests in a network of their own.
+pub(crate) fn start_as_usual(test: &str, kind: Kind, contents: &[String]) -> Option<Server> {
+    let port = match kind {
+        Kind::MariaDb => 3306,
+        Kind::PostgreSql => 5432,
+    };
+    start_at(test, kind, port, contents, &[])
+}
+
+fn start_at(test: &str, kind: Kind, port: u16, contents: &[String], options: &[String]) -> Option<Server> {
     let Some(programs) = kind.programs() else {
-        let name = if kind == Kind::MariaDb { "MariaDB" } else { "PostgreSQL" };
-        isolation::skip(test, &format!("{name} is not there (scripts/test puts it there)"));
+        missing(test, if kind == Kind::MariaDb { "MariaDB" } else { "PostgreSQL" });
         return None;
     };
-    let directory = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir();
-    let directory = directory.expect("a directory");
-    // Free a moment ago, and hardly taken since.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-    let port = port.expect("a port").port();
-    let mut server = Server { kind, programs, directory, port, child: None };
-    if nix::unistd::geteuid().is_root() {
-        chown(server.path(), Some(NOBODY), Some(NOBODY)).expect("chown");
-    }
+    let mut server = Server { kind, programs, directory: own_directory(), port, child: None };
     match kind {
         Kind::MariaDb => server.prepare_maria_db(contents),
         Kind::PostgreSql => server.prepare_postgre_sql(contents),
@@ -65,8 +98,7 @@ pub(crate) fn start_with(test: &str, kind: Kind, contents: &[String], options: &
 impl Kind {
     /// What the programs are below: Debian's packages, unpacked or installed.
     fn programs(self) -> Option<PathBuf> {
-        let unpacked = isolation::workspace().join("target/system/databases");
-        [unpacked, PathBuf::from("/")].into_iter().find_map(|root| match self {
+        roots().into_iter().find_map(|root| match self {
             Self::MariaDb => {
                 let has_tables = root.join("usr/share/mysql/mysql_system_tables.sql").exists();
                 (has_tables && root.join("usr/sbin/mariadbd").exists()).then(|| root.join("usr"))
@@ -94,22 +126,28 @@ impl Server {
         }
     }
 
-    /// Ends the server as a crash would.
-    pub(crate) fn kill(&mut self) {
-        let Some(mut child) = self.child.take() else { return };
-        match self.kind {
-            Kind::MariaDb => child.kill().expect("kill"),
-            Kind::PostgreSql => {
-                // Of all its processes, and not only the first.
-                let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("a process"));
-                nix::sys::signal::kill(pid, nix::sys::signal::SIGQUIT).expect("kill");
+    /// Runs statements as an administrator would, with Debian's client, and gives what they print.
+    pub(crate) fn execute(&self, user: &str, password: &str, database: &str, statements: &str) -> String {
+        let mut command = match self.kind {
+            Kind::MariaDb => {
+                let mut command = self.program("mariadb");
+                command.args(["--no-defaults", "--batch", "--skip-column-names", "--user", user]);
+                command.arg(format!("--socket={}", self.socket().display())).arg(database);
+                command.env("MYSQL_PWD", password);
+                command
             }
-        }
-        child.wait().expect("wait");
+            Kind::PostgreSql => {
+                let mut command = self.program("psql");
+                command.args(["--no-psqlrc", "--quiet", "--tuples-only", "--set=ON_ERROR_STOP=1"]);
+                command.args(["--host=127.0.0.1", &format!("--port={}", self.port)]);
+                command.args(["--username", user, "--dbname", database]).env("PGPASSWORD", password);
+                command
+            }
+        };
+        self.feed(&mut command, statements.as_bytes())
     }
 
-    /// Starts the server, again.
-    pub(crate) fn start(&mut self, options: &[String]) {
+    fn start(&mut self, options: &[String]) {
         let data = self.path().join("data").display().to_string();
         let directory = self.path().display().to_string();
         let port = self.port.to_string();
@@ -192,7 +230,9 @@ impl Server {
             let is_system = line.starts_with("CREATE ROLE") || line.starts_with("CREATE DATABASE");
             if is_system { &mut system } else { &mut tables }.extend([line.as_str(), "\n"]);
         }
-        for (database, lines) in [("postgres", system), ("mail", tables)] {
+        let database = contents.iter().find_map(|line| line.strip_prefix("CREATE DATABASE "));
+        let database = database.expect("a database").trim_end_matches(';');
+        for (database, lines) in [("postgres", system), (database, tables)] {
             let mut command = self.program("postgres");
             self.feed(command.args(["--single", "-D", &data, database]), lines.concat().as_bytes());
         }
@@ -201,9 +241,7 @@ impl Server {
     fn make(&self, name: &str) {
         let path = self.path().join(name);
         fs::create_dir(&path).expect("a directory");
-        if nix::unistd::geteuid().is_root() {
-            chown(&path, Some(NOBODY), Some(NOBODY)).expect("chown");
-        }
+        give_away(&path);
     }
 
     fn program(&self, name: &str) -> Command {
@@ -215,17 +253,15 @@ impl Server {
             Some(name) => self.programs.join(name),
             None => directory.join(name),
         });
-        let libraries = isolation::workspace().join("target/system/databases/usr/lib/x86_64-linux-gnu");
+        let libraries = isolation::workspace().join(UNPACKED).join("usr/lib/x86_64-linux-gnu");
         command.env("LD_LIBRARY_PATH", libraries).env("LC_ALL", "C").env_remove("PGDATA");
         command.current_dir(self.path());
-        if nix::unistd::geteuid().is_root() {
-            command.uid(NOBODY).gid(NOBODY);
-        }
+        as_nobody(&mut command);
         command
     }
 
-    /// Runs a program to its end.
-    fn feed(&self, command: &mut Command, input: &[u8]) {
+    /// Runs a program to its end, and gives what it printed.
+    fn feed(&self, command: &mut Command, input: &[u8]) -> String {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("a program");
         let mut stdin = child.stdin.take().expect("standard input");
@@ -234,15 +270,73 @@ impl Server {
         let writer = std::thread::spawn(move || stdin.write_all(&input));
         let output = child.wait_with_output().expect("output");
         writer.join().expect("a thread").expect("write");
-        let text = [output.stdout, output.stderr].concat();
-        let text = String::from_utf8_lossy(&text);
-        assert!(output.status.success() && !text.contains("ERROR"), "{text}");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let is_well = !text.contains("ERROR") && !errors.contains("ERROR");
+        assert!(output.status.success() && is_well, "{text}{errors}");
+        text
+    }
+}
+
+impl Restart for Server {
+    fn end(&mut self, how: End) {
+        let Some(mut child) = self.child.take() else { return };
+        let signal = match (self.kind, how) {
+            (Kind::MariaDb, End::Crash) => Signal::SIGKILL,
+            (Kind::MariaDb, End::Stop) => Signal::SIGTERM,
+            // All its processes, and not only the first.
+            (Kind::PostgreSql, End::Crash) => Signal::SIGQUIT,
+            (Kind::PostgreSql, End::Stop) => Signal::SIGINT,
+        };
+        end_by(&mut child, signal);
+    }
+
+    fn start_again(&mut self) {
+        self.start(&[]);
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.kill();
+        self.end(End::Crash);
+    }
+}
+
+/// Below which of these a server's programs may be: Debian's packages, unpacked or installed.
+pub(crate) fn roots() -> [PathBuf; 2] {
+    [isolation::workspace().join(UNPACKED), PathBuf::from("/")]
+}
+
+/// Says that a test cannot run, wherever it runs.
+pub(crate) fn missing(test: &str, name: &str) {
+    let why = format!("{name} is not there (scripts/test puts it there)");
+    if isolation::is_inside() { isolation::skip_inside(&why) } else { isolation::skip(test, &why) }
+}
+
+/// A directory that a server runs in.
+pub(crate) fn own_directory() -> tempfile::TempDir {
+    let directory = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir();
+    let directory = directory.expect("a directory");
+    give_away(directory.path());
+    directory
+}
+
+/// A port that was free a moment ago, and is hardly taken since.
+pub(crate) fn free_port() -> u16 {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    socket.expect("a port").port()
+}
+
+/// Lets a server own what it needs.
+pub(crate) fn give_away(path: &Path) {
+    if nix::unistd::geteuid().is_root() {
+        chown(path, Some(NOBODY), Some(NOBODY)).expect("chown");
+    }
+}
+
+pub(crate) fn as_nobody(command: &mut Command) {
+    if nix::unistd::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
     }
 }
 
@@ -264,9 +358,7 @@ pub(crate) fn make_certificate(test: &str, directory: &Path) -> bool {
         }
         let file = directory.join(key);
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("chmod");
-        if nix::unistd::geteuid().is_root() {
-            chown(file, Some(NOBODY), Some(NOBODY)).expect("chown");
-        }
+        give_away(&file);
     }
     true
 }

@@ -4,8 +4,12 @@ use std::time::{Duration, Instant};
 
 use harness::System;
 
+use crate::directory::{self, READER, entry};
+use crate::ldap;
 use crate::mysql;
-use crate::server::{self, Kind};
+use crate::outage;
+use crate::promises::USER;
+use crate::server::{self, End, Kind, Restart};
 
 const ROWS: &[(&str, &str)] =
     &[("info@example.com", "alice@localhost"), ("slow@example.com", "alice@localhost")];
@@ -14,17 +18,14 @@ const ROWS: &[(&str, &str)] =
 fn table(system: &System, port: u16, name: &str) {
     let query = "query = SELECT goto FROM alias WHERE address = '%s' \
                  AND IF('%s' = 'slow@example.com', SLEEP(4) = 0, TRUE)\n";
-    let text = format!("hosts = 127.0.0.1:{port}\nretry_interval = 1\n{}{query}", mysql::USER);
+    let text = format!("hosts = 127.0.0.1:{port}\nretry_interval = 1\n{}{query}", USER);
     system.file(&format!("/etc/postfix/{name}.cf"), &text);
 }
 
 harness::scenario! {
     fn mail_waits_for_a_database(system) {
         let test = "mail_waits_for_a_database";
-        let Some(mut server) = server::start(test, Kind::MariaDb, &mysql::contents(ROWS)) else {
-            harness::isolation::skip_inside("MariaDB is not there (scripts/test puts it there)");
-            return;
-        };
+        let Some(mut server) = server::start(test, Kind::MariaDb, &mysql::contents(ROWS)) else { return };
         for name in ["direct", "proxied"] {
             table(system, server.port, name);
         }
@@ -58,11 +59,11 @@ harness::scenario! {
             let (code, elapsed) = slow.join().expect("the other client");
             assert!(code == 250 && elapsed > Duration::from_secs(3), "{maps}: {code} {elapsed:?}");
             // Without the database nobody knows, and the client has to come again.
-            server.kill();
+            server.end(End::Crash);
             let mark = system.mark();
             assert_eq!(ask(&mut client, "info@example.com"), 451, "{maps}");
             system.wait_for_log_since(mark, "connect to mysql server 127.0.0.1:[0-9]+: Can't connect to server");
-            server.start(&[]);
+            server.start_again();
             std::thread::sleep(Duration::from_millis(2100));
             assert_eq!(ask(&mut client, "info@example.com"), 250, "{maps}");
             let text = format!("Subject: by way of {maps}\n\ntext\n");
@@ -71,5 +72,37 @@ harness::scenario! {
             system.wait_until("the mail is there", || system.mailbox("alice").contains(&subject));
             system.stop();
         }
+    }
+}
+
+harness::scenario! {
+    fn mail_outlives_a_directory(system) {
+        let people = ["ann", "joe", "eve"].map(|name| {
+            let (address, alias) = (format!("{name}@shop.example"), format!("{name}.alias@shop.example"));
+            let mailbox = format!("shop.example/{name}/");
+            entry(name, &[
+                ("mail", &address),
+                ("mailbox", &mailbox),
+                ("mailacceptinggeneralid", &alias),
+                ("maildrop", &address),
+            ])
+        });
+        let Some(mut server) = directory::start("mail_outlives_a_directory", &people.concat()) else { return };
+        let settings = format!("{}{READER}", ldap::settings(&server.network()));
+        system.file("/etc/postfix/aliases.cf", &settings);
+        let mailboxes = "query_filter = (mail=%s)\nresult_attribute = mailbox\n";
+        system.file("/etc/postfix/mailboxes.cf", &format!("{settings}{mailboxes}"));
+        system.main_cf(&format!(
+            "virtual_alias_maps = ldap:/etc/postfix/aliases.cf\nvirtual_mailbox_domains = shop.example\n\
+             virtual_mailbox_maps = proxy:ldap:/etc/postfix/mailboxes.cf\nvirtual_mailbox_base = /home/vmail\n\
+             virtual_uid_maps = static:5000\nvirtual_gid_maps = static:5000\n{}",
+            outage::SETTINGS
+        ));
+        system.start();
+        let recipient = |number: usize| {
+            let name = ["ann", "joe", "eve"][number % 3];
+            if number.is_multiple_of(2) { format!("{name}@shop.example") } else { format!("{name}.alias@shop.example") }
+        };
+        outage::outlive(system, &mut server, recipient, || outage::all_maildirs(system, "/home/vmail"));
     }
 }

@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime};
 
 /// How many keys each kind of table is asked at least.
 pub(crate) const KEYS: usize = 2000;
+/// For how many of them a process is started.
+const ALONE: usize = 100;
 /// Where the files of cases are.
 pub(crate) const DIRECTORY: &str = "/tmp/lookups";
 
@@ -62,6 +64,17 @@ impl Case {
         words.extend(["-q".to_owned(), "-".to_owned(), table.to_owned()]);
         let stdin = keys.iter().flat_map(|key| key.iter().copied().chain([b'\n'])).collect();
         self.step(Step { words, stdin, environment: Vec::new(), unordered: false })
+    }
+
+    /// Asks for the first few of the keys, each in a process of its own, for how it ends.
+    pub(crate) fn ask_each(mut self, table: &str, keys: &[Vec<u8>]) -> Self {
+        // Arguments have no NUL, and here they are text.
+        let texts = keys.iter().filter_map(|key| str::from_utf8(key).ok());
+        for key in texts.filter(|key| !key.contains('\0')).take(ALONE) {
+            let words = ["postmap", "-q", key, table].map(str::to_owned).to_vec();
+            self = self.step(Step { words, stdin: Vec::new(), environment: Vec::new(), unordered: false });
+        }
+        self
     }
 
     pub(crate) fn step(mut self, mut step: Step) -> Self {

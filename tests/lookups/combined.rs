@@ -1,4 +1,5 @@
-//! Tables of tables, and those with little behind them: `unionmap`, `pipemap`, `randmap`, `static`, `fail`.
+//! Tables of tables, and those with little behind them: `unionmap`, `pipemap`, `randmap`, `static`, `fail`,
+//! `internal`.
 
 use crate::cases::{Case, KEYS, Step, keys};
 use crate::random::Random;
@@ -71,7 +72,11 @@ pub(crate) fn cases() -> Vec<Case> {
                 .map(|part| if part.contains(['{', ' ']) { part.replace(", ", ",") } else { part.clone() })
                 .collect();
             let table = format!("{kind}:{{{}}}", parts.join([",", ", ", " "][number % 3]));
-            cases.push(Case::new(&format!("{kind}::{number}")).ask("", &table, &questions(random)));
+            let mut case = Case::new(&format!("{kind}::{number}")).ask("", &table, &questions(random));
+            if number == 3 {
+                case = case.ask_each(&table, &questions(random));
+            }
+            cases.push(case);
         }
         let mut case = Case::new(&format!("{kind}::syntax"));
         for table in [
@@ -102,6 +107,7 @@ pub(crate) fn cases() -> Vec<Case> {
     }
     cases.push(few_words(random));
     let mut asked = Case::new("randmap::one").ask("", "randmap:{only}", &questions(random));
+    asked = asked.ask_each("randmap:{only}", &questions(random));
     asked = asked.ask("", "randmap:{ {two words} }", &questions(random));
     for table in ["", "{", "{}", "{ }", "a", "{a", "{a}b", "{{a b}}", "{,}", "{a,a}"] {
         asked = asked.ask("", &format!("randmap:{table}"), &keys(["a", ""]));
@@ -117,11 +123,20 @@ pub(crate) fn cases() -> Vec<Case> {
             .run("postmap -q a static:x fail:y")
             .run("postmap -q a inline:{x=y} fail:y"),
     );
+    // A table of a process's own, which has nothing in it.
+    cases.push(
+        Case::new("internal::all")
+            .ask("", "internal:x", &questions(random))
+            .run("postmap -q a internal:x")
+            .run("postmap -q a internal:")
+            .run("postmap -s internal:x"),
+    );
     cases
 }
 
 fn few_words(random: &mut Random) -> Case {
     let mut case = Case::new("static::all").ask("", "static:value", &questions(random));
+    case = case.ask_each("static:value", &questions(random));
     case = case.ask("", "static:{ a \"quoted\" value }", &questions(random));
     for table in [
         "static:",

@@ -16,6 +16,8 @@ const RULES: &[(&str, Option<Package>, &str, &str)] = &[
         r": (/tmp/lookups/(hash|btree)/[a-z0-9/]+): duplicate",
         ": $2:$1: duplicate",
     ),
+    // The table's name is without the ending.
+    ("cdb-name", Some(Package::Reference), r"(cdb:/tmp/lookups/cdb/[a-z0-9/]+)\.cdb\b", "$1"),
     ("null-byte", Some(Package::Ours), r"^err: .*: text after null byte may be ignored$", ""),
     // What is only nearly UTF-8 is shown byte by byte.
     ("printable", Some(Package::Reference), r"\\xed\\xa0\\x80", "???"),

@@ -1,10 +1,10 @@
-//! Tables of keys and values: `hash`, `btree`, `lmdb`, `texthash`, `inline`.
+//! Tables of keys and values: `hash`, `btree`, `lmdb`, `cdb`, `texthash`, `inline`.
 
 use crate::cases::{Case, KEYS, keys};
 use crate::random::Random;
 
 /// Keys that are found where they are stored, whatever that takes.
-fn usual_key(random: &mut Random) -> String {
+pub(crate) fn usual_key(random: &mut Random) -> String {
     match random.below(5) {
         0 => random.domain(),
         1 => format!(".{}", random.domain()),
@@ -63,7 +63,7 @@ fn odd_key(random: &mut Random) -> Vec<u8> {
     text
 }
 
-fn key(random: &mut Random) -> Vec<u8> {
+pub(crate) fn key(random: &mut Random) -> Vec<u8> {
     match random.below(12) {
         0 => foreign_key(random).into_bytes(),
         1 => odd_key(random),
@@ -89,7 +89,7 @@ fn value(random: &mut Random) -> Vec<u8> {
 }
 
 /// A source as people write it.
-fn tidy_source(random: &mut Random, count: usize) -> Vec<u8> {
+pub(crate) fn tidy_source(random: &mut Random, count: usize) -> Vec<u8> {
     let mut text = b"# A table.\n\n".to_vec();
     for _ in 0..count {
         let key = usual_key(random);
@@ -137,7 +137,7 @@ fn questions(random: &mut Random) -> Vec<Vec<u8>> {
 
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (seed, kind) in (1..).zip(["hash", "btree", "lmdb", "texthash"]) {
+    for (seed, kind) in (1..).zip(["hash", "btree", "lmdb", "texthash", "cdb"]) {
         let random = &mut Random::new(seed);
         // LMDB has no empty keys: Postfix ends when it is asked for one, Ferrofix has not found it.
         let asked = |random: &mut Random| {
@@ -146,6 +146,8 @@ pub(crate) fn cases() -> Vec<Case> {
             keys
         };
         let is_built = kind != "texthash";
+        // The reference is too old to list such a table, and it is never changed.
+        let is_listed = kind != "cdb";
         for (name, source) in [("tidy", tidy_source(random, 300)), ("weird", weird_source(random, 400))] {
             let table = format!("{kind}:@/table");
             let mut case = Case::new(&format!("{kind}::{name}")).file("table", source);
@@ -153,7 +155,10 @@ pub(crate) fn cases() -> Vec<Case> {
                 case = case.run(&format!("postmap {table}"));
             }
             case = case.ask("", &table, &asked(random)).ask("-f", &table, &asked(random));
-            case = case.run_unordered(&format!("postmap -s {table}"));
+            case = case.ask_each(&table, &asked(random));
+            if is_listed {
+                case = case.run_unordered(&format!("postmap -s {table}"));
+            }
             cases.push(case);
             // Bytes instead of UTF-8, case that counts, another value for keys that come again.
             let mut case =
@@ -163,11 +168,13 @@ pub(crate) fn cases() -> Vec<Case> {
                     case = case.run(&format!("postmap {options} {table}"));
                 }
                 case = case.ask(options, &table, &asked(random)[..400]);
-                case = case.run_unordered(&format!("postmap {options} -s {table}"));
+                if is_listed {
+                    case = case.run_unordered(&format!("postmap {options} -s {table}"));
+                }
             }
             cases.push(case);
         }
-        if is_built {
+        if is_built && is_listed {
             cases.push(changed(random, kind));
         }
     }
@@ -214,7 +221,8 @@ fn inline() -> Vec<Case> {
     let table = format!("inline:{{ {} }}", pairs.join(if random.one_in(2) { ", " } else { " " }));
     let case =
         Case::new("inline::many").ask("", &table, &questions(random)).ask("-f", &table, &questions(random));
-    let mut all = vec![case.ask("-u", &table, &questions(random))];
+    let case = case.ask("-u", &table, &questions(random));
+    let mut all = vec![case.ask_each(&table, &questions(random))];
     let mut case = Case::new("inline::syntax");
     for table in [
         "inline:",

@@ -149,11 +149,10 @@ fn questions(random: &mut Random) -> Vec<Vec<u8>> {
 pub(crate) fn cases() -> Vec<Case> {
     let random = &mut Random::new(30);
     let mut cases = vec![
-        Case::new("cidr::tidy").file("table", tidy_file(random, 400)).ask(
-            "",
-            "cidr:@/table",
-            &questions(random),
-        ),
+        Case::new("cidr::tidy")
+            .file("table", tidy_file(random, 400))
+            .ask("", "cidr:@/table", &questions(random))
+            .ask_each("cidr:@/table", &questions(random)),
         Case::new("cidr::large").file("table", tidy_file(random, 5000)).ask(
             "",
             "cidr:@/table",

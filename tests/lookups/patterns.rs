@@ -220,7 +220,10 @@ pub(crate) fn cases() -> Vec<Case> {
         ] {
             let table = format!("{kind}:@/table");
             let case = Case::new(&format!("{kind}::{name}")).file("table", file(random, kind, count, odd));
-            let case = case.ask("", &table, &questions(random));
+            let mut case = case.ask("", &table, &questions(random));
+            if name == "tidy" {
+                case = case.ask_each(&table, &questions(random));
+            }
             cases.push(case.ask("-u", &table, &questions(random)[..500]));
         }
         cases.push(bytes(random, kind));

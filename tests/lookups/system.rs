@@ -35,7 +35,12 @@ pub(crate) fn cases() -> Vec<Case> {
     let variables =
         [("foo", "bar"), ("FOO", "upper"), ("empty", ""), ("a b", "blank"), ("é", "accent"), ("x", "1=2")];
     let names = ["foo", "FOO", "Foo", "empty", "a b", "é", "x", "PATH", "path", "TZ", "LC_ALL"];
+    let each = |names: &[&str]| names.iter().map(|name| name.as_bytes().to_vec()).collect::<Vec<_>>();
     vec![
+        Case::new("unix::each")
+            .ask_each("unix:passwd.byname", &each(NAMES))
+            .ask_each("unix:group.byname", &each(NAMES))
+            .ask_each("environ:x", &each(&names)),
         Case::new("unix::passwd")
             .step(step("unix:passwd.byname", &[], questions(random, NAMES), &[]))
             .step(step("unix:passwd.byname", &["-f"], questions(random, NAMES), &[])),

@@ -145,7 +145,11 @@ impl System {
                 "/etc/postfix/dynamicmaps.cf",
                 "cdb /usr/lib/postfix/postfix-cdb.so dict_cdb_open mkmap_cdb_open\n\
                  lmdb /usr/lib/postfix/postfix-lmdb.so dict_lmdb_open mkmap_lmdb_open\n\
-                 pcre /usr/lib/postfix/postfix-pcre.so dict_pcre_open\n",
+                 pcre /usr/lib/postfix/postfix-pcre.so dict_pcre_open\n\
+                 ldap /usr/lib/postfix/postfix-ldap.so dict_ldap_open\n\
+                 mysql /usr/lib/postfix/postfix-mysql.so dict_mysql_open\n\
+                 pgsql /usr/lib/postfix/postfix-pgsql.so dict_pgsql_open\n\
+                 sqlite /usr/lib/postfix/postfix-sqlite.so dict_sqlite_open\n",
             );
         }
         self.run(&["newaliases"]);
