@@ -17,7 +17,7 @@ use queue::RecordType;
 use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use table::{DomainList, Env, ListFlags, StringList};
 
 /// Log lines of the current thread.
@@ -27,6 +27,10 @@ pub(crate) struct Lines(Arc<Mutex<Vec<String>>>);
 impl Lines {
     /// Starts to listen, until the guard is dropped.
     pub(crate) fn listen() -> (Lines, log::tracing::subscriber::DefaultGuard) {
+        // A place in the code that logs is asked once who listens. With somebody there from the beginning the answer does
+        // not depend on which of the tests that run side by side came there first.
+        static FIRST: Once = Once::new();
+        FIRST.call_once(|| drop(log::tracing::subscriber::set_global_default(Lines::default())));
         let lines = Lines::default();
         let guard = log::tracing::subscriber::set_default(lines.clone());
         (lines, guard)

@@ -7,6 +7,7 @@ use ::table::{Env, Error, Flags, Table};
 
 /// Runs a test as a daemon runs: one thread, many clients.
 pub(crate) fn run<T>(work: impl Future<Output = T>) -> T {
+    crate::texts::listen();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let limited = async { tokio::time::timeout(Duration::from_secs(60), work).await };
     tokio::task::LocalSet::new().block_on(&runtime, limited).expect("an answer in time")

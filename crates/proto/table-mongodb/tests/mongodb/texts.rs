@@ -1,6 +1,6 @@
 //! What is logged: Postfix's texts, where it has them.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use log::tracing::field::{Field, Visit};
 use log::tracing::span::{Attributes, Id, Record};
@@ -45,6 +45,13 @@ impl Subscriber for Journal {
     fn enter(&self, _: &Id) {}
 
     fn exit(&self, _: &Id) {}
+}
+
+/// A place in the code that logs is asked once who listens. With somebody there from the beginning the answer does not
+/// depend on which of the tests that run side by side came there first.
+pub(crate) fn listen() {
+    static FIRST: Once = Once::new();
+    FIRST.call_once(|| drop(log::tracing::subscriber::set_global_default(Journal::default())));
 }
 
 /// What is logged while a table with these settings is opened and asked.
