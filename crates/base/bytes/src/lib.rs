@@ -57,6 +57,22 @@ pub fn rsplit_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
+/// A text in which `%XX` stands for a byte (RFC 3986); `None` where something else follows a `%`.
+pub fn percent_decoded(text: &[u8]) -> Option<Vec<u8>> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.iter();
+    while let Some(&byte) = rest.next() {
+        if byte != b'%' {
+            decoded.push(byte);
+            continue;
+        }
+        let mut digit = || char::from(*rest.next()?).to_digit(16);
+        let (high, low) = (digit()?, digit()?);
+        decoded.push(u8::try_from(high << 4 | low).ok()?);
+    }
+    Some(decoded)
+}
+
 /// A decimal number without sign, white space or trailing text.
 pub fn decimal<N: std::str::FromStr>(text: &[u8]) -> Option<N> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
@@ -84,6 +100,14 @@ mod tests {
     fn splits_at_first_and_last() {
         assert_eq!(split_once(b"a@b@c", b'@'), Some((&b"a"[..], &b"b@c"[..])));
         assert_eq!(rsplit_once(b"a@b@c", b'@'), Some((&b"a@b"[..], &b"c"[..])));
+    }
+
+    #[test]
+    fn percent_signs_need_two_digits() {
+        assert_eq!(percent_decoded(b"a%2fb%00%7E").unwrap(), b"a/b\0~");
+        for wrong in ["%", "%2", "%2g", "%+1", "a%%41"] {
+            assert_eq!(percent_decoded(wrong.as_bytes()), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A list of named values as it travels.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::memchr::memchr;
 
 use crate::{Error, Result};
@@ -45,7 +47,7 @@ impl Attrs {
     /// The list with binary data added, which travels as base64.
     #[must_use]
     pub fn data(mut self, name: &str, value: &[u8]) -> Self {
-        self.push(name, crate::base64::encode(value).as_bytes());
+        self.push(name, BASE64.encode(value).as_bytes());
         self
     }
 
@@ -107,7 +109,7 @@ impl Attrs {
 
     /// Binary data that travelled as base64.
     pub fn decoded(&self, name: &'static str) -> Result<Vec<u8>> {
-        crate::base64::decode(self.text(name)?).ok_or(Error::Malformed(name))
+        BASE64.decode(self.text(name)?).map_err(|_| Error::Malformed(name))
     }
 
     /// The first value of that name, if there is one.

@@ -11,7 +11,6 @@
 
 pub mod anvil;
 mod attrs;
-pub mod base64;
 pub mod bounce;
 pub mod cleanup;
 mod client;

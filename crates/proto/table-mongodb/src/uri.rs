@@ -406,17 +406,7 @@ const IGNORED: &[&str] = &[
 
 /// A text with `%xx` for bytes.
 fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::new();
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
-        let (high, low) = (digit(rest.next())?, digit(rest.next())?);
-        bytes.push(u8::try_from(high << 4 | low).ok().filter(|&byte| byte != 0)?);
-    }
+    let bytes = bytes::percent_decoded(text.as_bytes()).filter(|bytes| !bytes.contains(&0))?;
     String::from_utf8(bytes).ok()
 }
 

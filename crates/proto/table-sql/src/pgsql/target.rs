@@ -344,23 +344,11 @@ fn split_host<'a>(text: &'a str, whole: &str) -> Result<(&'a str, &'a str), Stri
 
 /// A text with `%xx` for bytes.
 fn decoded(text: &str) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
-        match (digit(rest.next()), digit(rest.next())) {
-            (Some(0), Some(0)) => {
-                return Err("forbidden value %00 in percent-encoded value\n".to_owned());
-            }
-            (Some(high), Some(low)) => bytes.push(u8::try_from(high << 4 | low).unwrap_or_default()),
-            _ => return Err("invalid percent-encoded token\n".to_owned()),
-        }
+    let decoded = bytes::percent_decoded(text.as_bytes()).ok_or("invalid percent-encoded token\n")?;
+    if decoded.contains(&0) {
+        return Err("forbidden value %00 in percent-encoded value\n".to_owned());
     }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(String::from_utf8_lossy(&decoded).into_owned())
 }
 
 /// A value in quotes or up to a blank, and what follows it. `\` takes the next character.
