@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::Hash;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -247,6 +248,26 @@ pub fn rewritten(server_flags: u32, address: &[u8]) -> Attrs {
     Attrs::new().int("flags", server_flags).str("address", address)
 }
 
+/// In a question: an answer for all addresses in the domain is welcome. In the reply: it is one.
+const WHOLE_DOMAIN: &str = "whole_domain";
+
+/// Whether whoever asks makes use of [`for_whole_domain`].
+pub fn wants_whole_domain(question: &Attrs) -> bool {
+    question.find(WHOLE_DOMAIN).is_some()
+}
+
+/// Adds to a reply that all [plain](is_plain) addresses in the domain have the same transport, next hop and class,
+/// whoever the sender, and are their own recipients.
+pub fn for_whole_domain(reply: Attrs) -> Attrs {
+    reply.int(WHOLE_DOMAIN, 1_u32)
+}
+
+/// Whether the local part of an address can mean nothing to the resolver: the address is in standard form by any rules,
+/// and would not be taken for an option.
+pub fn is_plain(address: &[u8]) -> bool {
+    is_standard(address) && !address.starts_with(b"-")
+}
+
 /// How many questions one program has under way; more wait for their turn.
 const CONNECTIONS: usize = 4;
 
@@ -262,7 +283,8 @@ const RESOLVE_TTL: Duration = Duration::from_secs(10);
 /// A program's way to ask trivial-rewrite(8).
 ///
 /// There is always an answer: as in Postfix, a question is asked again, once a second, until the service answers it.
-/// Connections stay open between questions, and answers are remembered for some seconds. Clones share both.
+/// Connections stay open between questions, and answers are remembered for some seconds, for whole domains where the
+/// local part does not matter. Clones share both.
 #[derive(Clone, Debug)]
 pub struct Rewriter(Rc<Inner>);
 
@@ -273,8 +295,9 @@ struct Inner {
     ttl: Duration,
     idle: RefCell<Vec<Client>>,
     turns: Semaphore,
-    rewritten: RefCell<Cache<Vec<u8>>>,
-    resolved: RefCell<Cache<Resolved>>,
+    rewritten: RefCell<Cache<Request, Vec<u8>>>,
+    resolved: RefCell<Cache<Request, Resolved>>,
+    domains: RefCell<Cache<(Purpose, Vec<u8>), Resolved>>,
 }
 
 impl Rewriter {
@@ -293,6 +316,7 @@ impl Rewriter {
             turns: Semaphore::new(CONNECTIONS),
             rewritten: RefCell::new(Cache::new(REWRITE_TTL)),
             resolved: RefCell::new(Cache::new(RESOLVE_TTL)),
+            domains: RefCell::new(Cache::new(RESOLVE_TTL)),
         }))
     }
 
@@ -305,7 +329,7 @@ impl Rewriter {
         if let Some(known) = self.0.rewritten.borrow_mut().find(&request) {
             return known;
         }
-        let answer = self.ask(&request, |reply| Ok(reply.text("address")?.to_vec())).await;
+        let answer = self.ask(request.to_attrs(), |reply| Ok(reply.text("address")?.to_vec())).await;
         self.0.rewritten.borrow_mut().add(request, answer.clone());
         answer
     }
@@ -325,38 +349,37 @@ impl Rewriter {
 
     /// Where a probe for an address goes.
     pub async fn resolve_for(&self, purpose: Purpose, sender: &[u8], address: &[u8]) -> Resolved {
+        let domain = bytes::split_once(address, b'@').map(|(_, domain)| domain).filter(|_| is_plain(address));
+        let domain = domain.map(|domain| (purpose, domain.to_vec()));
+        if let Some(domain) = &domain
+            && let Some(known) = self.0.domains.borrow_mut().find(domain)
+        {
+            return Resolved { recipient: address.to_vec(), ..known };
+        }
         let request = Request::Resolve { purpose, sender: sender.to_vec(), address: address.to_vec() };
         if let Some(known) = self.0.resolved.borrow_mut().find(&request) {
             return known;
         }
-        let answer = self
-            .ask(&request, |reply| {
-                let resolved = Resolved::from_attrs(reply)?;
-                if resolved.transport.is_empty() {
-                    log::warning!("resolve_clnt: null transport result for: <{}>", bytes::show(address));
-                    return Err(Error::Malformed("transport"));
-                }
-                if resolved.recipient.is_empty() && !address.is_empty() {
-                    log::warning!("resolve_clnt: null recipient result for: <{}>", bytes::show(address));
-                    return Err(Error::Malformed("recipient"));
-                }
-                Ok(resolved)
-            })
-            .await;
-        if !answer.flags.has(Flags::FAIL) {
-            self.0.resolved.borrow_mut().add(request, answer.clone());
+        let (answer, is_for_all) =
+            self.ask(request.to_attrs().int(WHOLE_DOMAIN, 1_u32), |reply| resolved(reply, address)).await;
+        match domain.filter(|_| is_for_all) {
+            _ if answer.flags.has(Flags::FAIL) => (),
+            Some(domain) => {
+                let for_all = Resolved { recipient: Vec::new(), ..answer.clone() };
+                self.0.domains.borrow_mut().add(domain, for_all);
+            }
+            None => self.0.resolved.borrow_mut().add(request, answer.clone()),
         }
         answer
     }
 
-    async fn ask<T>(&self, request: &Request, read: impl Fn(&Attrs) -> Result<T>) -> T {
+    async fn ask<T>(&self, question: Attrs, read: impl Fn(&Attrs) -> Result<T>) -> T {
         // The semaphore is never closed; without it there is only no limit.
         let _turn = self.0.turns.acquire().await.ok();
-        let attrs = request.to_attrs();
         let mut attempts = 0;
         loop {
             attempts += 1;
-            match self.attempt(&attrs, &read).await {
+            match self.attempt(&question, &read).await {
                 Ok(answer) => return answer,
                 Err(error) if attempts == 1 && is_restart(&error) => (),
                 Err(error) => {
@@ -380,6 +403,20 @@ impl Rewriter {
         }
         Ok(answer)
     }
+}
+
+/// A usable answer about an address, and whether it is one for the whole domain.
+fn resolved(reply: &Attrs, address: &[u8]) -> Result<(Resolved, bool)> {
+    let resolved = Resolved::from_attrs(reply)?;
+    if resolved.transport.is_empty() {
+        log::warning!("resolve_clnt: null transport result for: <{}>", bytes::show(address));
+        return Err(Error::Malformed("transport"));
+    }
+    if resolved.recipient.is_empty() && !address.is_empty() {
+        log::warning!("resolve_clnt: null recipient result for: <{}>", bytes::show(address));
+        return Err(Error::Malformed("recipient"));
+    }
+    Ok((resolved, reply.find(WHOLE_DOMAIN).is_some()))
 }
 
 /// Whether an address is in standard form by any rules: complete, plain, and without anything to quote. Almost all are,
@@ -418,18 +455,18 @@ fn cause(error: &Error) -> String {
 /// Answers that are some seconds old at most. Two generations keep it small: when the young one is full it becomes the
 /// old one, and what nobody asked for in the meantime is forgotten.
 #[derive(Debug)]
-struct Cache<V> {
+struct Cache<K, V> {
     ttl: Duration,
-    young: HashMap<Request, (V, Instant)>,
-    old: HashMap<Request, (V, Instant)>,
+    young: HashMap<K, (V, Instant)>,
+    old: HashMap<K, (V, Instant)>,
 }
 
-impl<V: Clone> Cache<V> {
+impl<K: Clone + Eq + Hash, V: Clone> Cache<K, V> {
     fn new(ttl: Duration) -> Self {
         Self { ttl, young: HashMap::new(), old: HashMap::new() }
     }
 
-    fn find(&mut self, request: &Request) -> Option<V> {
+    fn find(&mut self, request: &K) -> Option<V> {
         let fresh = |(_, since): &&(V, Instant)| since.elapsed() < self.ttl;
         if let Some((answer, _)) = self.young.get(request).filter(fresh) {
             return Some(answer.clone());
@@ -439,11 +476,11 @@ impl<V: Clone> Cache<V> {
         Some(answer)
     }
 
-    fn add(&mut self, request: Request, answer: V) {
+    fn add(&mut self, request: K, answer: V) {
         self.keep(request, (answer, Instant::now()));
     }
 
-    fn keep(&mut self, request: Request, entry: (V, Instant)) {
+    fn keep(&mut self, request: K, entry: (V, Instant)) {
         if self.young.len() >= CACHE_SIZE / 2 {
             self.old = std::mem::take(&mut self.young);
         }
@@ -516,6 +553,14 @@ mod tests {
     }
 
     #[test]
+    fn plain_addresses() {
+        assert!(is_plain(b"a-b@c.d"));
+        for address in ["-a@b.c", "a%b@c.d", "a", "\"a\"@b.c"] {
+            assert!(!is_plain(address.as_bytes()), "{address}");
+        }
+    }
+
+    #[test]
     fn the_cache_is_bounded() {
         let mut cache = Cache::new(Duration::from_secs(60));
         let request = |n: usize| Request::Rewrite { rule: Rule::Local, address: n.to_string().into_bytes() };
@@ -527,6 +572,51 @@ mod tests {
         assert_eq!(cache.find(&request(0)), None);
         cache.ttl = Duration::ZERO;
         assert_eq!(cache.find(&request(10 * CACHE_SIZE - 1)), None);
+    }
+
+    #[test]
+    fn asks_once_about_a_whole_domain() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rewrite");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, async move {
+            let listener = tokio::net::UnixListener::bind(&path).unwrap();
+            let questions = Rc::new(RefCell::new(Vec::new()));
+            let seen = Rc::clone(&questions);
+            let server = tokio::task::spawn_local(async move {
+                let (socket, _) = listener.accept().await.unwrap();
+                let mut stream = Stream::new(socket).unwrap();
+                stream.greet(PROTOCOL).await.unwrap();
+                while let Ok(Some(question)) = stream.receive_or_end().await {
+                    assert!(wants_whole_domain(&question));
+                    let address = question.text("address").unwrap().to_vec();
+                    let resolved = Resolved {
+                        transport: b"smtp".to_vec(),
+                        nexthop: b"next".to_vec(),
+                        recipient: address.clone(),
+                        flags: Flags::CLASS_DEFAULT,
+                    };
+                    let reply = resolved.to_attrs(0);
+                    let reply = if address.ends_with(b"@all.x") { for_whole_domain(reply) } else { reply };
+                    seen.borrow_mut().push(String::from_utf8(address).unwrap());
+                    stream.send(&reply).await.unwrap();
+                }
+            });
+            let rewriter = Rewriter::new(path.to_str().unwrap());
+            for address in
+                ["a@all.x", "b@all.x", "a%b@all.x", "-b@all.x", "b@ALL.x", "a@one.x", "a@one.x", "b@one.x"]
+            {
+                let resolved = rewriter.resolve(b"s@y", address.as_bytes()).await;
+                assert_eq!(resolved.recipient, address.as_bytes());
+                assert_eq!(resolved.nexthop, b"next");
+            }
+            rewriter.resolve(b"t@y", b"c@all.x").await;
+            rewriter.resolve_for(Purpose::Verification, b"", b"c@all.x").await;
+            let want = ["a@all.x", "a%b@all.x", "-b@all.x", "b@ALL.x", "a@one.x", "b@one.x", "c@all.x"];
+            assert_eq!(*questions.borrow(), want);
+            drop(rewriter);
+            server.await.unwrap();
+        });
     }
 
     #[test]

@@ -49,6 +49,11 @@ impl StringList {
         self.0.is_empty()
     }
 
+    /// Whether matching takes no waiting: no table in the list is another process's.
+    pub fn is_local(&self) -> bool {
+        self.0.waiting() == Waiting::Here
+    }
+
     /// Whether the string is in the list.
     pub async fn matches(&self, string: &[u8]) -> Result<bool, Error> {
         let string = self.0.fold(string);
@@ -80,6 +85,11 @@ impl DomainList {
     /// Whether there is nothing that could match.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// As [`StringList::is_local`].
+    pub fn is_local(&self) -> bool {
+        self.0.waiting() == Waiting::Here
     }
 
     /// Whether the name is in the list.

@@ -47,6 +47,12 @@ impl Classes {
         }
     }
 
+    /// Whether all lists are main.cf's, or in files.
+    pub fn is_in_files(&self) -> bool {
+        let strings = [Some(&self.local.mydestination), self.alias.as_ref(), self.mailbox.as_ref()];
+        strings.into_iter().flatten().all(StringList::is_local) && self.relay.iter().all(DomainList::is_local)
+    }
+
     /// The class of a domain.
     pub async fn of(&self, domain: &[u8]) -> Result<Flags, table::Error> {
         if self.is_local(domain).await? {

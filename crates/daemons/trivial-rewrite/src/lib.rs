@@ -27,12 +27,12 @@ use std::time::Duration;
 
 use bytes::show;
 use daemon::{Clients, Connection, Control, Fatal, OnReload, Service, Startup};
-use ipc::rewrite::{PROTOCOL, Request, rewritten};
+use ipc::rewrite::{PROTOCOL, Request, for_whole_domain, rewritten, wants_whole_domain};
 use ipc::{Attrs, Stream};
 use table::Env;
 use tokio::sync::Notify;
 
-use crate::resolve::Resolver;
+use crate::resolve::{Resolver, Scope};
 
 /// How often the files of tables are looked at.
 const TABLE_CHECK: Duration = Duration::from_secs(10);
@@ -94,12 +94,13 @@ impl TrivialRewrite {
             };
             let Some(question) = question else { return Ok(()) };
             let Some(request) = understand(&question) else { return Ok(()) };
-            stream.send(&self.answer(request).await).await?;
+            let scope = if wants_whole_domain(&question) { Scope::Domain } else { Scope::Address };
+            stream.send(&self.answer(request, scope).await).await?;
         }
         Ok(())
     }
 
-    async fn answer(&self, request: Request) -> Attrs {
+    async fn answer(&self, request: Request, widest: Scope) -> Attrs {
         match request {
             Request::Rewrite { rule, address } => {
                 if address.is_empty() {
@@ -121,7 +122,11 @@ impl TrivialRewrite {
                     show(&resolved.recipient),
                     resolved.flags.bits(),
                 );
-                resolved.to_attrs(self.flags())
+                let reply = resolved.to_attrs(self.flags());
+                match self.resolver.scope(purpose, &address, &resolved).min(widest) {
+                    Scope::Domain => for_whole_domain(reply),
+                    Scope::Address => reply,
+                }
             }
         }
     }

@@ -98,6 +98,12 @@ impl Personality {
         )
     }
 
+    /// Whether destinations depend on the domain of the recipient only.
+    pub fn is_by_domain(&self) -> bool {
+        let by_sender = [&self.default_transport_maps, &self.relayhost_maps];
+        self.transports.is_none() && by_sender.iter().all(|tables| tables.maps.is_none())
+    }
+
     fn open(
         transports: [(&'static str, &String); 4],
         relayhost: &str,

@@ -10,7 +10,7 @@ use address::tok822::{Address, Token, scan};
 use address::{quote_822_local, split_at_domain, valid_mailhost_literal, valid_utf8};
 use bytes::show;
 use dsn::Status;
-use ipc::rewrite::{Flags, Purpose, Resolved, Rule};
+use ipc::rewrite::{Flags, Purpose, Resolved, Rule, is_plain};
 use table::address::{Search, find};
 use table::{Maps, StringList};
 
@@ -38,6 +38,15 @@ pub struct Resolver {
     pub main_cf: String,
     /// `append_dot_mydomain` is on for compatibility's sake only, which is worth a notice.
     pub is_append_dot_legacy: bool,
+}
+
+/// What an answer holds for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// This address and sender.
+    Address,
+    /// All plain addresses in its domain, and all senders.
+    Domain,
 }
 
 /// Ends resolving early; what was found out by then is the answer.
@@ -88,6 +97,26 @@ impl Resolver {
         resolved
     }
 
+    /// What the answer about an address holds for: the whole domain where neither local parts nor senders are looked
+    /// up. Not where a class is in another process's table: a change there counts from the next question on, while one
+    /// in a file counts only some seconds later anyway.
+    pub fn scope(&self, purpose: Purpose, address: &[u8], resolved: &Resolved) -> Scope {
+        let is_usual = is_plain(address)
+            && resolved.recipient == address
+            && !resolved.flags.has(Flags::FAIL | Flags::ERROR | Flags::ROUTED);
+        let looks_no_further = self.personality(purpose).is_by_domain()
+            && self.relocated.is_none()
+            && self.classes.is_in_files();
+        if is_usual && looks_no_further { Scope::Domain } else { Scope::Address }
+    }
+
+    fn personality(&self, purpose: Purpose) -> &Personality {
+        match purpose {
+            Purpose::Delivery => &self.delivery,
+            Purpose::Verification => &self.verification,
+        }
+    }
+
     async fn find_route(
         &self,
         purpose: Purpose,
@@ -113,10 +142,7 @@ impl Resolver {
         if has_routing(&resolved.recipient, domain) {
             resolved.flags |= Flags::ROUTED;
         }
-        let personality = match purpose {
-            Purpose::Delivery => &self.delivery,
-            Purpose::Verification => &self.verification,
-        };
+        let personality = self.personality(purpose);
         let blame = if is_local {
             self.local_route(personality, domain, &mut resolved.flags, route).await
         } else {

@@ -2,6 +2,7 @@
 
 mod site;
 
+use ferrofix_trivial_rewrite::resolve::Scope;
 use ipc::rewrite::{Purpose, Rule};
 use site::{Site, shown};
 
@@ -209,6 +210,33 @@ fn routing_is_taken_off() {
         ("a@", "local|host.example.com|a@host.example.com|CLASS_LOCAL"),
     ] {
         assert_eq!(site.route("", address), want, "{address}");
+    }
+}
+
+#[test]
+fn some_answers_hold_for_a_whole_domain() {
+    let site = Site::new([
+        ("virtual_alias_domains", "alias.test"),
+        ("relay_domains", "inline:{relay.test=x}"),
+        ("address_verify_transport_maps", "inline:{x=y}"),
+    ]);
+    for address in ["u@host.example.com", "u@alias.test", "u@relay.test", "u+x@else.test"] {
+        assert_eq!(site.scope(address), Scope::Domain, "{address}");
+    }
+    for address in
+        ["u", "", "u@localhost", "-u@else.test", "u%x@else.test", "\"u\"@else.test", "u@1.2", "u@192.0.2.7"]
+    {
+        assert_eq!(site.scope(address), Scope::Address, "{address}");
+    }
+    for (name, value) in [
+        ("transport_maps", "inline:{x=y}"),
+        ("relocated_maps", "inline:{x=y}"),
+        ("sender_dependent_relayhost_maps", "inline:{x=y}"),
+        ("sender_dependent_default_transport_maps", "inline:{x=y}"),
+        ("relay_domains", "tcp:[127.0.0.1]:9"),
+        ("virtual_mailbox_domains", "fail:x"),
+    ] {
+        assert_eq!(Site::new([(name, value)]).scope("u@else.test"), Scope::Address, "{name}");
     }
 }
 

@@ -3,7 +3,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 use ferrofix_trivial_rewrite::params::RewriteParams;
-use ferrofix_trivial_rewrite::resolve::Resolver;
+use ferrofix_trivial_rewrite::resolve::{Resolver, Scope};
 use ipc::rewrite::{Purpose, Resolved, Rule};
 use tokio::runtime::Runtime;
 
@@ -36,6 +36,12 @@ impl Site {
 
     pub fn resolve_for(&self, purpose: Purpose, sender: &str, address: &str) -> Resolved {
         self.runtime.block_on(self.resolver.resolve(purpose, sender.as_bytes(), address.as_bytes()))
+    }
+
+    /// What the answer about an address holds for.
+    pub fn scope(&self, address: &str) -> Scope {
+        let resolved = self.resolve_for(Purpose::Delivery, "", address);
+        self.resolver.scope(Purpose::Delivery, address.as_bytes(), &resolved)
     }
 
     pub fn is_local(&self, domain: &str) -> Result<bool, table::Error> {
