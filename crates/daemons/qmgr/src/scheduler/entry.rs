@@ -4,6 +4,7 @@ use dsn::{Dsn, Status};
 use ipc::{Recipient, deliver};
 
 use super::list::{InList, Links, List};
+use super::steady::STEADY;
 use super::{Action, EntryId, MessageId, PeerId, QueueId, Scheduler};
 
 /// A delivery that waits or is under way.
@@ -112,11 +113,17 @@ impl Scheduler {
         // The agents keep connections while deliveries follow each other, and go on using kept ones until the last:
         // a burst of no more than the initial concurrency keeps none.
         let back_to_back = destination.last_done.is_some_and(|done| done.as_secs() + 1 >= self.now.as_secs());
+        if destination.last_done.is_some() && !back_to_back {
+            destination.row = 0;
+        }
+        // COMPAT: a steady stream of single messages counts as well, where Postfix forgets a destination between two;
+        // `connections_are_kept_in_a_steady_stream`.
+        let goes_on = back_to_back || destination.row >= STEADY;
         if destination.connection_flags & deliver::FLAG_CONN_STORE == 0 {
-            if back_to_back {
+            if goes_on {
                 destination.connection_flags |= deliver::FLAG_CONN_LOAD | deliver::FLAG_CONN_STORE;
             }
-        } else if destination.busy <= 1 && !back_to_back {
+        } else if destination.busy <= 1 && !goes_on {
             destination.connection_flags &= !deliver::FLAG_CONN_STORE;
         }
         self.recount(queue);
@@ -219,7 +226,9 @@ impl Scheduler {
             self.remove_peer(peer);
         }
         if stage == Stage::Busy {
-            self.queues[queue].last_done = Some(self.now);
+            let destination = &mut self.queues[queue];
+            destination.last_done = Some(self.now);
+            destination.row = destination.row.saturating_add(1);
         }
         if self.queues[queue].is_idle() {
             // What is remembered about dead destinations must not outgrow memory.

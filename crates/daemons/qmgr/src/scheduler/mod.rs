@@ -22,6 +22,7 @@ pub mod list;
 mod message;
 mod peer;
 mod queue;
+mod steady;
 mod timer;
 pub mod transport;
 

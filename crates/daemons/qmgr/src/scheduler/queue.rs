@@ -34,6 +34,8 @@ pub struct Queue {
     /// Whether the agent may keep its connection, and look for a kept one: `FLAG_CONN_...` of delivery requests.
     pub(super) connection_flags: u32,
     pub(super) last_done: Option<Duration>,
+    /// Deliveries in a row without a pause or a failure, also from before the destination was last forgotten.
+    pub(super) row: u32,
     pub(super) clog_warn_at: Duration,
     pub(super) blocker_tag: u64,
     pub(super) timer: u64,
@@ -93,6 +95,7 @@ impl Scheduler {
         if let Some(&known) = self.transports[transport].queues.get(name) {
             return known;
         }
+        let row = self.transports[transport].recent.resume(name, self.now);
         let id = self.queues.insert(Queue {
             transport,
             name: name.into(),
@@ -106,6 +109,7 @@ impl Scheduler {
             fail_cohorts: 0.0,
             connection_flags: 0,
             last_done: None,
+            row,
             clog_warn_at: Duration::ZERO,
             blocker_tag: 0,
             timer: 0,
@@ -169,6 +173,7 @@ impl Scheduler {
         let queue = &mut self.queues[id];
         let settings = &self.transports[queue.transport].settings;
         let Status::Ready(mut window) = queue.status else { return };
+        queue.row = 0;
         log::debug!(
             "qmgr_queue_throttle: queue {}: {} {}",
             bytes::show(&queue.name),
@@ -228,7 +233,9 @@ impl Scheduler {
             return;
         }
         if let Some(queue) = self.queues.remove(id) {
-            self.transports[queue.transport].queues.remove(&queue.name);
+            let transport = &mut self.transports[queue.transport];
+            transport.queues.remove(&queue.name);
+            transport.recent.leave(queue.name, queue.row, self.now);
         }
     }
 

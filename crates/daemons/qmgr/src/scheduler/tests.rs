@@ -373,6 +373,33 @@ fn connections_are_kept_when_mail_follows_mail() {
     world.run();
 }
 
+#[test]
+fn connections_are_kept_in_a_steady_stream() {
+    let mut world = default_world();
+    let mut number = 0;
+    // Sends a message that many seconds after the last one was delivered, and says whether its connection is kept.
+    let mut send = |world: &mut World, pause: u64| {
+        number += 1;
+        world.run_until(world.now + seconds(pause));
+        world.submit(&format!("M{number}"), list(1, "smtp:x"));
+        world.settle();
+        let flags = world.queue("smtp", "x").unwrap().connection_flags();
+        world.run();
+        assert!(world.queue("smtp", "x").is_none());
+        flags & ipc::deliver::FLAG_CONN_STORE != 0
+    };
+    for _ in 0..steady::STEADY {
+        assert!(!send(&mut world, 1));
+    }
+    assert!(send(&mut world, 1));
+    assert!(send(&mut world, 0));
+    assert!(!send(&mut world, 2));
+    for _ in 0..steady::STEADY {
+        send(&mut world, 0);
+    }
+    assert!(send(&mut world, 0));
+}
+
 /// A large backlog for one slow destination, and behind it mail for many others, must not make each step slow.
 #[test]
 fn a_backlog_costs_little() {

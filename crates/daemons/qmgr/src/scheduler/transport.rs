@@ -8,6 +8,7 @@ use dsn::Dsn;
 use super::feedback::Feedback;
 use super::job::{ByAge, Job, Schedule};
 use super::list::{InList, Links, List};
+use super::steady::Recent;
 use super::timer::Timer;
 use super::{EntryId, JobId, QueueId, Scheduler, TransportId};
 
@@ -104,6 +105,7 @@ pub struct Transport {
     /// Deliveries that could be made now, over all destinations.
     pub(super) usable: u32,
     pub(super) queues: HashMap<Box<[u8]>, QueueId>,
+    pub(super) recent: Recent,
     pub(super) schedule: List<Job, Schedule>,
     pub(super) by_age: List<Job, ByAge>,
     pub(super) current: Option<JobId>,
@@ -158,6 +160,7 @@ impl Scheduler {
             pending: 0,
             usable: 0,
             queues: HashMap::new(),
+            recent: Recent::default(),
             schedule: List::default(),
             by_age: List::default(),
             current: None,
