@@ -13,6 +13,7 @@ use crate::delivery::Delivery;
 use crate::destination::{self, Destination};
 use crate::handshake::Opened;
 use crate::session::{Reuse, Session};
+use crate::transfer::Proof;
 use crate::wire::{Transport, Wire};
 
 const SMTP_PORT: u16 = 25;
@@ -56,14 +57,17 @@ impl Delivery<'_> {
             policy.level = tls::Level::None;
         }
         self.final_server = true;
-        let cached = if self.conn_load { self.reuse_hop().await } else { None };
-        let session = match cached {
-            Some(session) => Some(session),
-            None => self.connect_local(path, &myhostname).await,
-        };
-        if let Some(mut session) = session {
+        loop {
+            let cached = if self.conn_load { self.reuse_hop().await } else { None };
+            let session = match cached {
+                Some(session) => Some(session),
+                None => self.connect_local(path, &myhostname).await,
+            };
+            let Some(mut session) = session else { return };
             session.dest = path.to_owned();
-            self.use_session(session, &myhostname).await;
+            if self.use_session(session, &myhostname).await == Proof::Alive {
+                return;
+            }
         }
     }
 
@@ -165,6 +169,7 @@ impl Delivery<'_> {
             if self.todo.is_empty() || is_last {
                 return;
             }
+            let was_final = self.final_server;
             index += 1;
             addresses += 1;
             is_last = index == targets.len() || addresses == params.smtp_mx_address_limit;
@@ -206,7 +211,12 @@ impl Delivery<'_> {
                 sessions += 1;
                 is_last |= sessions == params.smtp_mx_session_limit;
                 self.final_server |= self.final_nexthop && is_last;
-                self.transfer(&mut session).await;
+                if self.transfer(&mut session).await == Proof::Dead {
+                    session.wire.close().await;
+                    (index, addresses, sessions) = (index - 1, addresses - 1, sessions - 1);
+                    (is_last, self.final_server) = (false, was_final);
+                    continue;
+                }
             }
             if session.retry_plain {
                 plain = true;
@@ -222,14 +232,18 @@ impl Delivery<'_> {
         }
     }
 
-    /// Opens a session if it is new, delivers, and puts it away.
-    pub(crate) async fn use_session(&mut self, mut session: Session, nexthop: &str) {
+    /// Opens a session if it is new, delivers, and puts it away. One that proves dead is gone, and nothing has happened.
+    pub(crate) async fn use_session(&mut self, mut session: Session, nexthop: &str) -> Proof {
         if session.from_cache || self.open(&mut session, nexthop).await == Opened::Yes {
-            self.transfer(&mut session).await;
+            if self.transfer(&mut session).await == Proof::Dead {
+                session.wire.close().await;
+                return Proof::Dead;
+            }
         } else {
             session.quit(self.client, &self.job.request.queue_id).await;
         }
         self.put_away(session).await;
+        Proof::Alive
     }
 
     async fn connect(&mut self, target: &Target, port: u16) -> Option<Session> {

@@ -1,6 +1,7 @@
 //! Deliveries over idle connections, and what becomes of a connection after a delivery.
 
 use smtp::client::RequireTls;
+use smtp::ehlo::Keywords;
 
 use crate::addresses::Target;
 use crate::cache::{Endpoint, Needs};
@@ -8,6 +9,7 @@ use crate::delivery::Delivery;
 use crate::destination::Destination;
 use crate::envelope::{SMTPUTF8_DERIVED, SMTPUTF8_REQUESTED};
 use crate::session::{Reuse, Session};
+use crate::transfer::Proof;
 
 impl Delivery<'_> {
     /// Uses idle connections, by next hop and then to the best servers; counts them.
@@ -22,12 +24,17 @@ impl Delivery<'_> {
             && !self.todo.is_empty()
             && self.cache_hop.is_some()
             && self.tls_level(&destination.text, "").await
-            && let Some(session) = self.reuse_hop().await
         {
-            count = 1;
-            self.leave_out(targets, &session.addr, count);
-            self.final_server |= self.final_nexthop && targets.is_empty();
-            self.use_session(session, &destination.host).await;
+            while let Some(session) = self.reuse_hop().await {
+                let before = (targets.clone(), self.final_server);
+                self.leave_out(targets, &session.addr, 1);
+                self.final_server |= self.final_nexthop && targets.is_empty();
+                if self.use_session(session, &destination.host).await == Proof::Alive {
+                    count = 1;
+                    break;
+                }
+                (*targets, self.final_server) = before;
+            }
         }
         let mut index = 0;
         while let Some(target) = targets.get(index).filter(|target| target.preference == best).cloned() {
@@ -39,12 +46,15 @@ impl Delivery<'_> {
                 continue;
             }
             let Some(mut session) = self.reuse_address(destination, &target).await else { continue };
+            let before = (targets.clone(), self.final_server);
             session.best_mx = true;
-            count += 1;
             index -= 1;
-            self.leave_out(targets, &session.addr, count);
+            self.leave_out(targets, &session.addr, count + 1);
             self.final_server |= self.final_nexthop && targets.get(index).is_none();
-            self.use_session(session, &destination.host).await;
+            match self.use_session(session, &destination.host).await {
+                Proof::Alive => count += 1,
+                Proof::Dead => (*targets, self.final_server) = before,
+            }
         }
         count
     }
@@ -109,8 +119,12 @@ impl Delivery<'_> {
 
     pub(crate) async fn reuse_hop(&mut self) -> Option<Session> {
         let hop = (self.cache_hop.clone()?, self.needs(tls::Level::None));
-        let session = self.client.cache.take_hop(&hop)?;
-        self.revive(session).await
+        while let Some(session) = self.client.cache.take_hop(&hop) {
+            if let Some(session) = self.revive(session).await {
+                return Some(session);
+            }
+        }
+        None
     }
 
     pub(crate) async fn reuse_address(
@@ -129,12 +143,25 @@ impl Delivery<'_> {
         None
     }
 
-    pub(crate) async fn revive(&mut self, mut session: Session) -> Option<Session> {
+    /// Probes a session. The answer is not waited for where it can come together with those to the next commands.
+    async fn revive(&mut self, mut session: Session) -> Option<Session> {
         session.from_cache = true;
         session.best_mx = false;
         session.reuse_count += 1;
-        if !session.is_alive(self.client, &self.job.request.queue_id).await {
+        if session.wire.is_stale() {
             return None;
+        }
+        session.probe();
+        if session.has(Keywords::PIPELINING) || self.proves_alive(&mut session).await == Proof::Alive {
+            return Some(session);
+        }
+        None
+    }
+
+    /// Waits for the answer to the probe.
+    pub(crate) async fn proves_alive(&mut self, session: &mut Session) -> Proof {
+        if !session.is_alive(self.client, &self.job.request.queue_id).await {
+            return Proof::Dead;
         }
         self.used.push(session.addr.clone());
         // What held for the session when it was made holds still.
@@ -144,7 +171,7 @@ impl Delivery<'_> {
         if let Some(summary) = session.tls.as_ref().filter(|_| logged) {
             log::info!("{}", summary.reuse_line(&session.namaddrport));
         }
-        Some(session)
+        Proof::Alive
     }
 }
 

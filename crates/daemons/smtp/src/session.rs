@@ -47,6 +47,8 @@ pub(crate) struct Session {
     pub(crate) best_mx: bool,
     /// It carried a message before.
     pub(crate) from_cache: bool,
+    /// Its first command is under way, and the answer will show whether it is alive.
+    pub(crate) is_unproven: bool,
     /// Deliveries before this one.
     pub(crate) reuse_count: u32,
     pub(crate) reuse: Reuse,
@@ -81,6 +83,7 @@ impl Session {
             level: tls::Level::None,
             best_mx: false,
             from_cache: false,
+            is_unproven: false,
             reuse_count: 0,
             reuse: Reuse::Never,
             forbidden: false,
@@ -253,14 +256,17 @@ impl Session {
         }
     }
 
-    /// Finds out whether an idle session is still alive.
-    pub(crate) async fn is_alive(&mut self, client: &Client, queue_id: &str) -> bool {
-        if self.wire.is_stale() {
-            return false;
-        }
+    /// Says something to an idle session, to find out whether it is still alive.
+    pub(crate) fn probe(&mut self) {
+        self.is_unproven = true;
         let start = self.wire.out.len();
         self.wire.out.extend_from_slice(b"RSET\r\n");
         self.note_commands(start);
+    }
+
+    /// Whether the answer to [`probe`](Self::probe) shows that the session is alive.
+    pub(crate) async fn is_alive(&mut self, client: &Client, queue_id: &str) -> bool {
+        self.is_unproven = false;
         self.reply(client, Stage::Rset, queue_id).await.is_ok_and(|reply| reply.is_positive())
     }
 }

@@ -12,9 +12,26 @@ use crate::envelope;
 use crate::session::Session;
 use crate::wire::{Broken, Limit};
 
+/// What became of a session that was idle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// It works, or had a chance to.
+    Alive,
+    /// It was closed while nobody looked: another is needed.
+    Dead,
+}
+
+/// Why a dialogue did not get to its end.
+enum Stop {
+    /// The session was dead before it began.
+    Dead,
+    /// Something that has been dealt with.
+    Failed,
+}
+
 impl Delivery<'_> {
-    /// Sends the message to everybody who is left.
-    pub(crate) async fn transfer(&mut self, session: &mut Session) {
+    /// Sends the message to everybody who is left, unless the session proves dead.
+    pub(crate) async fn transfer(&mut self, session: &mut Session) -> Proof {
         let size = u64::try_from(self.job.request.data_size).unwrap_or(0);
         if session.offer.size_limit > 0 && session.offer.size_limit < size {
             let text = format!(
@@ -23,7 +40,7 @@ impl Delivery<'_> {
             );
             self.bulk_fail(simple("5.3.4", text), Effect::NONE, Some(session)).await;
             self.complete_session = true;
-            return;
+            return Proof::Alive;
         }
         self.job.request.times.reuse_count = session.reuse_count;
         self.job.request.times.conn_setup_done = sys::time::unix_duration();
@@ -31,7 +48,7 @@ impl Delivery<'_> {
         let made = envelope::make(self.client, session, &self.job.request, recipients, self.requiretls).await;
         let Ok(envelope) = made else {
             self.broken(Broken::LocalData, Stage::Mail, session).await;
-            return;
+            return Proof::Alive;
         };
         let settings = &self.client.settings;
         let mut transaction = Transaction::new(settings.protocol, envelope);
@@ -47,26 +64,34 @@ impl Delivery<'_> {
         let early = settings.params.smtp_tls_block_early_mail_reply
             && session.tls.is_some()
             && session.wire.has_input();
-        if self.converse(session, &mut transaction, early).await.is_ok() && !session.wire.is_broken() {
-            self.complete_session = true;
-        } else {
-            session.discard();
+        match self.converse(session, &mut transaction, early).await {
+            Ok(()) if !session.wire.is_broken() => self.complete_session = true,
+            Ok(()) | Err(Stop::Failed) => session.discard(),
+            Err(Stop::Dead) => {
+                let times = &mut self.job.request.times;
+                (times.reuse_count, times.conn_setup_done) = (0, std::time::Duration::ZERO);
+                return Proof::Dead;
+            }
         }
+        Proof::Alive
     }
 
-    /// Runs the dialogue; the error has been dealt with.
+    /// Runs the dialogue.
     async fn converse(
         &mut self,
         session: &mut Session,
         transaction: &mut Transaction,
         early: bool,
-    ) -> Result<(), ()> {
+    ) -> Result<(), Stop> {
         let mut lost = false;
         let mut noted = session.wire.out.len();
         self.choose_keep(session, transaction);
         let mut wait = transaction.advance(&mut session.wire.out);
         loop {
             session.note_commands(noted);
+            if session.is_unproven && self.proves_alive(session).await == Proof::Dead {
+                return Err(Stop::Dead);
+            }
             match wait {
                 Wait::Reply(stage) => {
                     let reply = match session.reply(self.client, stage, &self.job.request.queue_id).await {
@@ -77,7 +102,7 @@ impl Delivery<'_> {
                                 let broken = if lost { Broken::Lost } else { broken };
                                 self.broken(broken, stage, session).await;
                             }
-                            return Err(());
+                            return Err(Stop::Failed);
                         }
                     };
                     if stage == Stage::Dot {
@@ -106,7 +131,7 @@ impl Delivery<'_> {
                     }
                     Err(error) => {
                         self.content_error(error, session).await;
-                        return Err(());
+                        return Err(Stop::Failed);
                     }
                 },
                 Wait::Done(end) => return self.done(end, session).await,
@@ -114,7 +139,7 @@ impl Delivery<'_> {
         }
     }
 
-    async fn done(&mut self, end: End, session: &mut Session) -> Result<(), ()> {
+    async fn done(&mut self, end: End, session: &mut Session) -> Result<(), Stop> {
         match end {
             End::Idle => {}
             End::Quit => {

@@ -343,6 +343,34 @@ fn connections_are_kept_and_used_again() {
     });
 }
 
+/// With pipelining the message is on its way before the server has said that the session is over.
+#[test]
+fn a_dead_connection_costs_no_delivery() {
+    const PLAIN: &str = "250-mx.example\r\n250 8BITMIME";
+    const PIPELINING: &str = "250-mx.example\r\n250 PIPELINING";
+    let scripts: [Script; 4] = [
+        &[("EHLO", PIPELINING), ("RSET", "HANGUP")],
+        &[("EHLO", PIPELINING), ("RSET", "421 4.4.2 too long")],
+        &[("EHLO", PLAIN), ("RSET", "HANGUP")],
+        &[("EHLO", PLAIN), ("RSET", "421 4.4.2 too long")],
+    ];
+    run(async {
+        for (number, script) in scripts.into_iter().enumerate() {
+            let (nexthop, seen) = server(script).await;
+            let client = client("smtp", &[]);
+            for message_number in 0..3 {
+                let mut request = message(&format!("F{number}{message_number}"), &nexthop, BODY, 1);
+                request.flags |= ipc::deliver::FLAG_CONN_LOAD | ipc::deliver::FLAG_CONN_STORE;
+                let outcome = deliver(&client, &request).await;
+                assert!(outcome.is_final && outcome.hop_status.is_none(), "{number}");
+            }
+            let seen = seen.borrow();
+            assert_eq!(seen.sessions, 3, "{number}");
+            assert_eq!(seen.lines.iter().filter(|line| *line == ".").count(), 3, "{number}");
+        }
+    });
+}
+
 #[test]
 fn idle_connections_end() {
     run(async {
