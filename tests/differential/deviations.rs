@@ -26,6 +26,7 @@ const RULES: &[(&str, On, &str, &str)] = &[
     ("help", On::Ours, r" help=1 unknown=0/4 commands=3/7", " unknown=0/5 commands=2/7"),
     ("bad-syntax-counted", On::Both, r" unknown=0/1 commands=(\d)/\d$", " commands=$1"),
     ("postlog-terminal", On::Ours, r"^stderr: (postfix/)?postlog: .*\n", ""),
+    ("postmulti-terminal", On::Ours, r"^stderr: postmulti: (fatal|warning): .*\n", ""),
     ("postconf-usage", On::Both, r"usage: postconf .*$", "usage: postconf"),
     ("postconf-lists", On::Ours, r"(specify one of -\S+), (-\S+)$", "$1 $2"),
     (

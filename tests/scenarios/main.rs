@@ -6,6 +6,7 @@ mod deferred;
 mod g1;
 mod g5;
 mod guides;
+mod instances;
 mod limits;
 mod logging;
 mod lookups;

@@ -26,7 +26,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub use getopt::{BadOption, Choice, Getopt};
-pub use startup::{Identity, Startup, use_config_directory};
+pub use startup::{Identity, Startup, log_as_script, use_config_directory};
 pub use user::Refused;
 
 /// Exit statuses of sysexits(3), as Postfix's tools use them.

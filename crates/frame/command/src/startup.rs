@@ -1,6 +1,7 @@
 //! From a command line to a configured tool that logs.
 
 use std::ffi::OsStr;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use bytes::list;
@@ -49,6 +50,15 @@ pub struct Identity {
 pub fn use_config_directory(directory: &OsStr) {
     let directory = directory.to_string_lossy();
     sys::identity::change_environment([(CONFIG_VARIABLE, Some(&*directory))]);
+}
+
+/// Logs from now on by the name of a shell script that does in Postfix what this program does itself.
+// COMPAT: off a terminal, standard error shows the name of the logging command that Postfix's scripts use;
+// `tool::queue-down::status`.
+pub fn log_as_script(invocation: &Invocation, script: &str) -> Result<(), Fatal> {
+    let script = Invocation { name: format!("postfix/{script}"), ..invocation.clone() };
+    let stderr = if std::io::stderr().is_terminal() { script.name.as_str() } else { "postfix/postlog" };
+    Startup::read_with(&script, stderr).map(drop)
 }
 
 impl Startup {

@@ -13,8 +13,6 @@ mod check;
 mod layout;
 mod rotate;
 
-use std::io::IsTerminal;
-
 use command::{Fatal, Getopt, Invocation, Log, Name, Program, Startup, fatal};
 
 use crate::action::Action;
@@ -72,7 +70,7 @@ pub fn main(invocation: &Invocation) -> Result<u8, Fatal> {
         return Err(hand_over(&params, options.rest()));
     }
     let Some(action) = action else {
-        log_as_script(invocation)?;
+        command::log_as_script(invocation, "postfix-script")?;
         log::fatal!(
             "unknown command: '{}'. Usage: postfix start (or stop, reload, abort, flush, check, status, \
              set-permissions, upgrade-configuration, logrotate, tls, non-bdb)",
@@ -87,7 +85,7 @@ pub fn main(invocation: &Invocation) -> Result<u8, Fatal> {
         std::env::set_current_dir(directory)
             .map_err(|error| fatal!("chdir({directory}): {}", queue::reason(&error)))?;
     }
-    log_as_script(invocation)?;
+    command::log_as_script(invocation, "postfix-script")?;
     action.perform(&startup, &params)
 }
 
@@ -136,11 +134,4 @@ fn notice_old_defaults(startup: &Startup) -> Result<(), Fatal> {
         );
     }
     Ok(())
-}
-
-// COMPAT: off a terminal, standard error shows the name of the logging command that Postfix's script uses.
-fn log_as_script(invocation: &Invocation) -> Result<(), Fatal> {
-    let script = Invocation { name: "postfix/postfix-script".to_owned(), ..invocation.clone() };
-    let stderr = if std::io::stderr().is_terminal() { script.name.as_str() } else { "postfix/postlog" };
-    Startup::read_with(&script, stderr).map(|_| ())
 }
