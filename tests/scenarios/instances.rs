@@ -8,6 +8,8 @@ use harness::{Package, Sink, System, scenario};
 // How Debian's service for one instance starts and stops it; there is no other yet.
 scenario! {
     fn the_only_instance_goes_through_the_manager(system) {
+        system.file("/etc/postfix/master.cf", &system.read(&workspace().join("conf/master.cf").to_string_lossy()));
+        prepare_jail(system, "-", "/var/spool/postfix");
         system.run(&["postmulti", "-i", "-", "-p", "start"]).well();
         system.smtp().expect("EHLO client.example.org", 250);
         let mark = system.mark();
@@ -25,6 +27,7 @@ scenario! {
         system.main_cf("transport_maps = inline:{example.net=smtp:[127.0.0.1]:10025}");
         make_second(system);
         assert_eq!(system.run(&["postfix", "check"]).code, 0);
+        prepare_jail(system, "postfix-out", "/var/spool/postfix-out");
 
         // A new instance is not in business.
         system.start();
@@ -121,6 +124,15 @@ scenario! {
     }
 }
 
+/// What Debian's service runs before it starts an instance: a script that asks our tools about the configuration.
+fn prepare_jail(system: &System, instance: &str, queue_directory: &str) {
+    let script = workspace().join("target/system/reference/usr/lib/postfix/configure-instance.sh");
+    if script.exists() {
+        system.run(&["sh", &script.to_string_lossy(), instance]).well();
+        assert_eq!(system.read(&format!("{queue_directory}/etc/hosts")), system.read("/etc/hosts"));
+    }
+}
+
 /// `postfix-out`, which listens on port 10025 and sends all mail to 198.51.100.10.
 fn make_second(system: &System) {
     system.file(
@@ -128,8 +140,8 @@ fn make_second(system: &System) {
         "compatibility_level = 3.6\nmydestination =\nrelayhost = [198.51.100.10]\nmynetworks = 127.0.0.0/8\n\
          smtp_tls_security_level =\n",
     );
-    let master = std::fs::read_to_string("/etc/postfix/master.cf").expect("master.cf");
-    let master: String = master
+    let master: String = system
+        .read(&workspace().join("conf/master.cf").to_string_lossy())
         .lines()
         .map(|line| match line.strip_prefix("smtp ").filter(|rest| rest.trim_start().starts_with("inet")) {
             Some(rest) => format!("127.0.0.1:10025 {rest}\n"),

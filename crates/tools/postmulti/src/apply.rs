@@ -84,31 +84,35 @@ struct Task<'a> {
 
 impl Task<'_> {
     fn perform(&self) -> Result<(), Stop> {
-        if self.change.action == Action::Init {
-            return self.set(
-                &self.change.primary,
+        let directory = &self.change.target.config_directory;
+        if self.change.action != Action::Init {
+            self.refuse_unprepared()?;
+        }
+        match self.change.action {
+            Action::Init => self.set(
+                directory,
                 &[
                     "multi_instance_wrapper = ${command_directory}/postmulti -p --",
                     "multi_instance_enable = yes",
                 ],
-            );
-        }
-        if self.params.multi_instance_wrapper.is_empty() {
-            return Err(fatal!("multi_instance_wrapper is empty, run 'postmulti -e init' first.").into());
-        }
-        if !self.params.multi_instance_enable {
-            return Err(fatal!("multi_instance_enable!=yes, run 'postmulti -e init' first.").into());
-        }
-        let directory = &self.change.target.config_directory;
-        match self.change.action {
+            ),
             Action::Create | Action::Import => self.add(),
             Action::Destroy => self.destroy(),
             Action::Deport => self.deport(),
             Action::Enable => self.set(directory, &["multi_instance_enable = yes"]),
             Action::Disable => self.set(directory, &["multi_instance_enable = no"]),
             Action::Assign => self.assign_names(),
-            Action::Init => Ok(()),
         }
+    }
+
+    fn refuse_unprepared(&self) -> Result<(), Fatal> {
+        if self.params.multi_instance_wrapper.is_empty() {
+            return Err(fatal!("multi_instance_wrapper is empty, run 'postmulti -e init' first."));
+        }
+        if !self.params.multi_instance_enable {
+            return Err(fatal!("multi_instance_enable!=yes, run 'postmulti -e init' first."));
+        }
+        Ok(())
     }
 
     fn add(&self) -> Result<(), Stop> {
