@@ -14,9 +14,10 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
+use sys::Patience;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
 const SCRATCH_SIZE: usize = 64 * 1024;
 
@@ -120,6 +121,7 @@ pub struct Conversation {
     wire: Wire,
     session: Box<Session>,
     input: Input,
+    patience: Patience,
     /// With `smtpd_per_request_deadline`: when the client must have finished what it is saying.
     deadline: Option<Instant>,
 }
@@ -133,7 +135,15 @@ impl Conversation {
         wire: Wire,
         session: Box<Session>,
     ) -> Conversation {
-        Conversation { server, tls, wire, session, input: Input::default(), deadline: None }
+        Conversation {
+            server,
+            tls,
+            wire,
+            session,
+            input: Input::default(),
+            patience: Patience::default(),
+            deadline: None,
+        }
     }
 
     /// Talks until one side has had enough.
@@ -181,7 +191,7 @@ impl Conversation {
         }
         let limit = self.server.settings.smtpd_timeout;
         self.session.touch();
-        match timeout(limit, self.wire.write(&output)).await {
+        match self.patience.within(limit, self.wire.write(&output)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(Loss::Connection),
             Err(_) => Err(Loss::Timeout),
@@ -192,9 +202,9 @@ impl Conversation {
         let limit = self.server.settings.smtpd_timeout;
         let read = if self.server.settings.smtpd_per_request_deadline {
             let deadline = self.deadline(limit);
-            timeout_at(deadline, self.wire.read(&mut self.input)).await
+            self.patience.until(deadline, self.wire.read(&mut self.input)).await
         } else {
-            timeout(limit, self.wire.read(&mut self.input)).await
+            self.patience.within(limit, self.wire.read(&mut self.input)).await
         };
         self.session.touch();
         match read {
