@@ -8,7 +8,6 @@ pub mod descriptor;
 pub mod identity;
 mod local_socket;
 pub mod lock;
-mod patience;
 pub mod process;
 pub mod safe_open;
 pub mod shared;
@@ -17,7 +16,6 @@ pub mod watchdog;
 
 pub use identity::{Group, User};
 pub use local_socket::{LocalListener, LocalSocket};
-pub use patience::{Patience, TimedOut};
 
 /// The system's words for an error, as C programs print them, without the number that Rust adds.
 pub fn reason(error: &std::io::Error) -> String {

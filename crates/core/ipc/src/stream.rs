@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::Path;
 use std::time::Duration;
 
-use sys::{LocalSocket, Patience};
+use sys::LocalSocket;
 use tokio::net::UnixStream;
 
 use crate::{Attrs, Error, Result};
@@ -35,7 +35,6 @@ pub struct Stream {
     used: usize,
     output: Vec<u8>,
     timeout: Duration,
-    patience: Patience,
 }
 
 impl Stream {
@@ -68,14 +67,7 @@ impl Stream {
     }
 
     fn over(socket: LocalSocket) -> Self {
-        Self {
-            socket,
-            input: Vec::new(),
-            used: 0,
-            output: Vec::new(),
-            timeout: Self::TIMEOUT,
-            patience: Patience::default(),
-        }
+        Self { socket, input: Vec::new(), used: 0, output: Vec::new(), timeout: Self::TIMEOUT }
     }
 
     /// Changes how long a single read or write may take.
@@ -119,7 +111,7 @@ impl Stream {
         if self.output.is_empty() {
             return Ok(());
         }
-        let sent = self.patience.within(self.timeout, self.socket.write_all(&self.output)).await;
+        let sent = tokio::time::timeout(self.timeout, self.socket.write_all(&self.output)).await;
         self.output.clear();
         if self.output.capacity() > 16 * READ_SIZE {
             self.output = Vec::new();
@@ -178,8 +170,7 @@ impl Stream {
             self.used = 0;
         }
         self.input.reserve(size);
-        self.patience
-            .within(self.timeout, self.socket.read_buf(&mut self.input))
+        tokio::time::timeout(self.timeout, self.socket.read_buf(&mut self.input))
             .await
             .map_err(|_| Error::Timeout)?
             .map_err(Error::from)

@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use nix::sys::socket::MsgFlags;
-use sys::Patience;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout_at};
@@ -101,7 +100,6 @@ pub(crate) struct Wire {
     pub(crate) out: Vec<u8>,
     limit: Duration,
     deadline: Option<Instant>,
-    patience: Patience,
     broken: bool,
 }
 
@@ -114,7 +112,6 @@ impl Wire {
             out: Vec::new(),
             limit: Duration::from_secs(300),
             deadline: None,
-            patience: Patience::default(),
             broken: false,
         }
     }
@@ -169,7 +166,7 @@ impl Wire {
         while sent < self.out.len() {
             let deadline = self.deadline.unwrap_or_else(|| Instant::now() + self.limit);
             let rest = self.out.get(sent..).unwrap_or_default();
-            match self.patience.until(deadline, self.transport.write(rest)).await {
+            match timeout_at(deadline, self.transport.write(rest)).await {
                 Ok(Ok(count)) if count > 0 => {
                     sent += count;
                     if let Some(deadline) = &mut self.deadline {
@@ -183,7 +180,7 @@ impl Wire {
         self.out.clear();
         if matches!(self.transport, Transport::TlsTcp(_) | Transport::TlsUnix(_)) {
             let deadline = self.deadline.unwrap_or_else(|| Instant::now() + self.limit);
-            match self.patience.until(deadline, self.transport.flush()).await {
+            match timeout_at(deadline, self.transport.flush()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return self.fail(Broken::Lost),
                 Err(_) => return self.fail(Broken::TimedOut),
@@ -239,7 +236,7 @@ impl Wire {
         }
         self.input.reserve(READ_SIZE);
         let deadline = self.deadline.unwrap_or_else(|| Instant::now() + self.limit);
-        match self.patience.until(deadline, self.transport.read_buf(&mut self.input)).await {
+        match timeout_at(deadline, self.transport.read_buf(&mut self.input)).await {
             Ok(Ok(count)) if count > 0 => Ok(()),
             Ok(_) => self.fail(Broken::Lost),
             Err(_) => self.fail(Broken::TimedOut),

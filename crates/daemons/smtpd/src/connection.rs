@@ -14,10 +14,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
-use sys::Patience;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 const SCRATCH_SIZE: usize = 64 * 1024;
 
@@ -121,7 +120,6 @@ pub struct Conversation {
     wire: Wire,
     session: Box<Session>,
     input: Input,
-    patience: Patience,
     /// With `smtpd_per_request_deadline`: when the client must have finished what it is saying.
     deadline: Option<Instant>,
 }
@@ -135,15 +133,7 @@ impl Conversation {
         wire: Wire,
         session: Box<Session>,
     ) -> Conversation {
-        Conversation {
-            server,
-            tls,
-            wire,
-            session,
-            input: Input::default(),
-            patience: Patience::default(),
-            deadline: None,
-        }
+        Conversation { server, tls, wire, session, input: Input::default(), deadline: None }
     }
 
     /// Talks until one side has had enough.
@@ -191,7 +181,7 @@ impl Conversation {
         }
         let limit = self.server.settings.smtpd_timeout;
         self.session.touch();
-        match self.patience.within(limit, self.wire.write(&output)).await {
+        match timeout(limit, self.wire.write(&output)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(Loss::Connection),
             Err(_) => Err(Loss::Timeout),
@@ -202,9 +192,9 @@ impl Conversation {
         let limit = self.server.settings.smtpd_timeout;
         let read = if self.server.settings.smtpd_per_request_deadline {
             let deadline = self.deadline(limit);
-            self.patience.until(deadline, self.wire.read(&mut self.input)).await
+            timeout_at(deadline, self.wire.read(&mut self.input)).await
         } else {
-            self.patience.within(limit, self.wire.read(&mut self.input)).await
+            timeout(limit, self.wire.read(&mut self.input)).await
         };
         self.session.touch();
         match read {
