@@ -18,6 +18,7 @@ pub mod deliver;
 pub mod flush;
 pub mod master;
 pub mod recipient;
+mod remembered;
 pub mod rewrite;
 mod spare;
 mod stream;

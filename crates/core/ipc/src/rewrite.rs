@@ -1,15 +1,14 @@
 //! Questions to trivial-rewrite(8): addresses in standard form, and where mail for an address goes.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::fmt;
-use std::hash::Hash;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use address::{quote_822_local, unquote_822_local};
 use tokio::sync::Semaphore;
 
+use crate::remembered::Remembered;
 use crate::{Attrs, Client, Error, Result, Stream};
 
 /// The greeting.
@@ -271,9 +270,6 @@ pub fn is_plain(address: &[u8]) -> bool {
 /// How many questions one program has under way; more wait for their turn.
 const CONNECTIONS: usize = 4;
 
-/// How many answers of each kind are remembered.
-const CACHE_SIZE: usize = 1000;
-
 /// How long a rewritten address is remembered; it depends on main.cf only.
 const REWRITE_TTL: Duration = Duration::from_secs(30);
 
@@ -295,9 +291,9 @@ struct Inner {
     ttl: Duration,
     idle: RefCell<Vec<Client>>,
     turns: Semaphore,
-    rewritten: RefCell<Cache<Request, Vec<u8>>>,
-    resolved: RefCell<Cache<Request, Resolved>>,
-    domains: RefCell<Cache<(Purpose, Vec<u8>), Resolved>>,
+    rewritten: RefCell<Remembered<Request, Vec<u8>>>,
+    resolved: RefCell<Remembered<Request, Resolved>>,
+    domains: RefCell<Remembered<(Purpose, Vec<u8>), Resolved>>,
 }
 
 impl Rewriter {
@@ -314,9 +310,9 @@ impl Rewriter {
             ttl,
             idle: RefCell::default(),
             turns: Semaphore::new(CONNECTIONS),
-            rewritten: RefCell::new(Cache::new(REWRITE_TTL)),
-            resolved: RefCell::new(Cache::new(RESOLVE_TTL)),
-            domains: RefCell::new(Cache::new(RESOLVE_TTL)),
+            rewritten: RefCell::new(Remembered::new(REWRITE_TTL)),
+            resolved: RefCell::new(Remembered::new(RESOLVE_TTL)),
+            domains: RefCell::new(Remembered::new(RESOLVE_TTL)),
         }))
     }
 
@@ -452,42 +448,6 @@ fn cause(error: &Error) -> String {
     }
 }
 
-/// Answers that are some seconds old at most. Two generations keep it small: when the young one is full it becomes the
-/// old one, and what nobody asked for in the meantime is forgotten.
-#[derive(Debug)]
-struct Cache<K, V> {
-    ttl: Duration,
-    young: HashMap<K, (V, Instant)>,
-    old: HashMap<K, (V, Instant)>,
-}
-
-impl<K: Clone + Eq + Hash, V: Clone> Cache<K, V> {
-    fn new(ttl: Duration) -> Self {
-        Self { ttl, young: HashMap::new(), old: HashMap::new() }
-    }
-
-    fn find(&mut self, request: &K) -> Option<V> {
-        let fresh = |(_, since): &&(V, Instant)| since.elapsed() < self.ttl;
-        if let Some((answer, _)) = self.young.get(request).filter(fresh) {
-            return Some(answer.clone());
-        }
-        let (answer, since) = self.old.get(request).filter(fresh).cloned()?;
-        self.keep(request.clone(), (answer.clone(), since));
-        Some(answer)
-    }
-
-    fn add(&mut self, request: K, answer: V) {
-        self.keep(request, (answer, Instant::now()));
-    }
-
-    fn keep(&mut self, request: K, entry: (V, Instant)) {
-        if self.young.len() >= CACHE_SIZE / 2 {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.insert(request, entry);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -558,20 +518,6 @@ mod tests {
         for address in ["-a@b.c", "a%b@c.d", "a", "\"a\"@b.c"] {
             assert!(!is_plain(address.as_bytes()), "{address}");
         }
-    }
-
-    #[test]
-    fn the_cache_is_bounded() {
-        let mut cache = Cache::new(Duration::from_secs(60));
-        let request = |n: usize| Request::Rewrite { rule: Rule::Local, address: n.to_string().into_bytes() };
-        for n in 0..10 * CACHE_SIZE {
-            cache.add(request(n), n);
-            assert!(cache.young.len() + cache.old.len() <= CACHE_SIZE);
-        }
-        assert_eq!(cache.find(&request(10 * CACHE_SIZE - 1)), Some(10 * CACHE_SIZE - 1));
-        assert_eq!(cache.find(&request(0)), None);
-        cache.ttl = Duration::ZERO;
-        assert_eq!(cache.find(&request(10 * CACHE_SIZE - 1)), None);
     }
 
     #[test]
